@@ -1,0 +1,17 @@
+"""The errors that haarmony raises for a mistake that its user can mend."""
+
+
+class HaarmonyError(Exception):
+    """Base of all errors: one line that says what was given, what was expected and what to do."""
+
+
+class InputError(HaarmonyError):
+    """An argument or a tensor that the called function cannot work with."""
+
+
+class ImageError(HaarmonyError):
+    """A picture or mask file that cannot be read or written."""
+
+
+class WeightsError(HaarmonyError):
+    """Weights that are missing, damaged or of another network."""

@@ -1,0 +1,1 @@
+"""Pixels and files: pictures and masks, nothing about style."""

@@ -1,0 +1,1 @@
+"""The networks that carry a picture to features and back."""

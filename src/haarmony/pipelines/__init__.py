@@ -1,0 +1,1 @@
+"""How content reaches a method and comes back."""

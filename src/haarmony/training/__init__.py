@@ -1,0 +1,1 @@
+"""Plain training loops that checkpoint and resume."""
