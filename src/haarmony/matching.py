@@ -1,0 +1,167 @@
+"""Matching: the affine map that gives content features the statistics of the style.
+
+Every function takes (content Moments, style Moments) and returns an `Affine`. All work in float64 and give a
+finite map for any input: no statistics on one side give the identity, a constant region is only moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from haarmony.errors import InputError
+from haarmony.moments import Moments
+
+Matching = Callable[[Moments, Moments], "Affine"]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """y = A x + b on feature vectors.
+
+    Attributes:
+        matrix: A, (C, C) float64.
+        offset: b, (C,) float64.
+    """
+
+    matrix: Tensor
+    offset: Tensor
+
+    @classmethod
+    def identity(cls, like: Moments) -> Affine:
+        """The map that changes nothing, for the channels (and device) of some moments."""
+        return cls(
+            torch.eye(like.channels, dtype=torch.float64, device=like.mean.device),
+            torch.zeros_like(like.mean),
+        )
+
+    @classmethod
+    def moving(cls, matrix: Tensor, source: Tensor, target: Tensor) -> Affine:
+        """The map with the given matrix that carries the point `source` to `target`."""
+        return cls(matrix, target - matrix @ source)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype."""
+        matrix = self.matrix.to(features.dtype)[..., None, None]
+        return torch.nn.functional.conv2d(features, matrix, self.offset.to(features.dtype))
+
+    def blend(self, strength: float) -> Affine:
+        """Between the identity (strength 0) and this map (strength 1)."""
+        eye = torch.eye(self.offset.shape[0], dtype=torch.float64, device=self.offset.device)
+        return Affine(torch.lerp(eye, self.matrix, strength), self.offset * strength)
+
+
+def mean_std(content: Moments, style: Moments, *, floor: float = 1e-5) -> Affine:
+    """Match mean and standard deviation of each channel: AdaIN (Huang and Belongie, ICCV 2017, eq. 8).
+
+    Args:
+        content: statistics of the features to map.
+        style: statistics that they shall have.
+        floor: variances below this count as constant and are not amplified.
+    """
+    if _nothing_known(content, style):
+        return Affine.identity(content)
+    variance, wanted = content.covariance().diagonal(), style.covariance().diagonal()
+    known = variance > floor
+    scale = torch.where(known, (wanted.clamp_min(0) / variance.clamp_min(floor)).sqrt(), 1.0)
+    return Affine.moving(torch.diag(scale), content.mean, style.mean)
+
+
+def zca(
+    content: Moments, style: Moments, *, ridge: float = 0.0, cutoff: float = 1e-5, ddof: int = 1
+) -> Affine:
+    """Whitening and colouring by symmetric square roots: WCT (Li et al., NIPS 2017, eqs. 1 and 2).
+
+    Args:
+        content: statistics of the features to map.
+        style: statistics that they shall have.
+        ridge: added to the diagonal of both covariances (the public codes add 1).
+        cutoff: eigenvalues below it (absolute) are dropped on both sides.
+        ddof: the covariance divisor is count - ddof.
+    """
+    if _nothing_known(content, style):
+        return Affine.identity(content)
+    whiten = _power(_ridged(content, ridge, ddof), -0.5, cutoff)
+    colour = _power(_ridged(style, ridge, ddof), 0.5, cutoff)
+    return Affine.moving(colour @ whiten, content.mean, style.mean)
+
+
+def cholesky(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Affine:
+    """Whitening and colouring by Cholesky factors, A = L_s L_c^-1: the same statistics, no eigenvectors.
+
+    Args:
+        content: statistics of the features to map.
+        style: statistics that they shall have.
+        ridge: added to both covariances, as a share of their mean variance, so that a factor always exists.
+    """
+    if _nothing_known(content, style):
+        return Affine.identity(content)
+    left, right = _factor(style, ridge), _factor(content, ridge)
+    matrix = torch.linalg.solve_triangular(right, left, upper=False, left=False)
+    return Affine.moving(matrix, content.mean, style.mean)
+
+
+def gaussian_ot(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Affine:
+    """The optimal transport between the two Gaussians, also called Monge-Kantorovich linear or MKL.
+
+    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2 (Pitie and Kokaram 2007, eq. 8; Olkin and Pukelsheim 1982): of all maps
+    with the wanted covariance the one that moves the features least.
+
+    Args:
+        content: statistics of the features to map.
+        style: statistics that they shall have.
+        ridge: added to both covariances, as a share of the larger mean variance; also bounds the gain.
+    """
+    if _nothing_known(content, style):
+        return Affine.identity(content)
+    C, S = content.covariance(), style.covariance()
+    level = ridge * torch.maximum(_mean_variance(C), _mean_variance(S)) + torch.finfo(torch.float64).tiny
+    eye = torch.eye(content.channels, dtype=torch.float64, device=C.device)
+    values, vectors = torch.linalg.eigh(C + level * eye)
+    root = values.clamp_min(level).sqrt()
+    half, inverse = (vectors * root) @ vectors.T, (vectors / root) @ vectors.T
+    matrix = inverse @ _power(half @ (S + level * eye) @ half, 0.5, 0.0) @ inverse
+    return Affine.moving((matrix + matrix.T) / 2, content.mean, style.mean)
+
+
+MATCHINGS: dict[str, Matching] = {
+    "mean_std": mean_std,
+    "zca": zca,
+    "cholesky": cholesky,
+    "gaussian_ot": gaussian_ot,
+}
+
+
+def _nothing_known(content: Moments, style: Moments) -> bool:
+    if content.channels != style.channels:
+        raise InputError(
+            f"content has {content.channels} channels and style {style.channels}: take both from one network"
+        )
+    return bool((content.count <= 0) | (style.count <= 0))
+
+
+def _mean_variance(covariance: Tensor) -> Tensor:
+    return covariance.diagonal().mean().clamp_min(0)
+
+
+def _ridged(moments: Moments, ridge: float, ddof: int) -> Tensor:
+    covariance = moments.covariance(ddof=ddof)
+    return covariance + ridge * torch.eye(moments.channels, dtype=covariance.dtype, device=covariance.device)
+
+
+def _factor(moments: Moments, ridge: float) -> Tensor:
+    covariance = moments.covariance()
+    level = ridge * _mean_variance(covariance) + 1e-12
+    return torch.linalg.cholesky(
+        covariance + level * torch.eye(moments.channels, dtype=torch.float64, device=covariance.device)
+    )
+
+
+def _power(symmetric: Tensor, exponent: float, cutoff: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(symmetric)
+    kept = values > cutoff
+    powers = torch.where(kept, values.clamp_min(torch.finfo(values.dtype).tiny) ** exponent, 0.0)
+    return (vectors * powers) @ vectors.T

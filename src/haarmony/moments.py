@@ -1,0 +1,103 @@
+"""Moments: the count, mean and covariance of features, all that a transfer needs to know of a picture.
+
+They merge: `a + b` are the moments of both sets together (Chan, Golub and LeVeque 1979), so tiles, frames of a
+shot, several style pictures or many machines can each bring their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from haarmony.errors import InputError
+
+_BLOCK = 16384
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted first and second moments of C-dimensional features, in float64.
+
+    Attributes:
+        count: () total weight: the number of pixels when no weights are given.
+        mean: (C,)
+        scatter: (C, C) sum of w (x - mean)(x - mean)^T.
+    """
+
+    count: Tensor
+    mean: Tensor
+    scatter: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, weights: Tensor | None = None) -> Moments:
+        """The moments of one feature map.
+
+        Products are taken in float32 about a reference point near the mean, in blocks summed in float64, so
+        nothing cancels; float64 features are kept in float64 throughout.
+
+        Args:
+            features: (C, H, W) or (C, N). Not-finite values count as weight zero.
+            weights: (H, W) or (N,), >= 0, the soft membership of each position; 1 everywhere if None.
+
+        Raises:
+            InputError: when the shapes do not fit.
+        """
+        x = features.flatten(1)
+        channels, positions = x.shape
+        if weights is not None:
+            weights = weights.flatten()
+            if weights.shape[0] != positions:
+                raise InputError(f"expected {positions} weights, one a position, got {weights.shape[0]}")
+        if not bool(torch.isfinite(x.sum())):
+            finite = x.isfinite().all(0)
+            x = torch.where(finite, x, 0)
+            weights = finite.to(x.dtype) if weights is None else torch.where(finite, weights, 0)
+        reference = x[:, :: max(1, positions // 1024)].mean(1, keepdim=True)
+        count = torch.zeros((), dtype=torch.float64, device=x.device)
+        first = torch.zeros(channels, dtype=torch.float64, device=x.device)
+        second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
+        for start in range(0, positions, _BLOCK):
+            block = x[:, start : start + _BLOCK] - reference
+            if weights is None:
+                weighted = block
+                count += block.shape[1]
+            else:
+                w = weights[start : start + _BLOCK].to(block.dtype)
+                weighted = block * w
+                count += w.sum(dtype=torch.float64)
+            first += weighted.sum(1, dtype=torch.float64)
+            second += (weighted @ block.T).to(torch.float64)
+        if count <= 0:
+            return cls(count, torch.zeros_like(first), torch.zeros_like(second))
+        shift = first / count
+        scatter = second - count * torch.outer(shift, shift)
+        return cls(count, reference[:, 0].to(torch.float64) + shift, (scatter + scatter.T) / 2)
+
+    @property
+    def channels(self) -> int:
+        """The number of feature channels C."""
+        return self.mean.shape[0]
+
+    def covariance(self, *, ddof: int = 0) -> Tensor:
+        """(C, C) scatter / (count - ddof); the divisor falls back to count where count <= ddof, and 0 / 0 is 0."""
+        divisor = self.count - ddof if self.count > ddof else self.count
+        return self.scatter / divisor if divisor > 0 else self.scatter
+
+    def __add__(self, other: Moments) -> Moments:
+        """The moments of both sets together."""
+        if self.channels != other.channels:
+            raise InputError(
+                f"moments of {self.channels} channels cannot merge with those of {other.channels}"
+            )
+        count = self.count + other.count
+        if count <= 0:
+            return self
+        step = other.mean - self.mean
+        share = other.count / count
+        return Moments(
+            count,
+            self.mean + share * step,
+            self.scatter + other.scatter + self.count * share * torch.outer(step, step),
+        )

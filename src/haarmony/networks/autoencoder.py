@@ -1,0 +1,67 @@
+"""The wavelet autoencoder: what WCT2 asks of any network that it stylizes with.
+
+A level goes one step deeper. Between levels a Haar pooling keeps LL on the main path and lays LH, HL, HH aside as
+a `Skip`; the decoder's unpooling takes them back (Yoo et al., ICCV 2019, section 3.2 and figure 2).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+LEVELS = (1, 2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Skip:
+    """What one pooling lays aside for its unpooling.
+
+    Attributes:
+        high: LH, HL, HH, each (B, C, ceil(H/2), ceil(W/2)).
+        size: (H, W) before the pooling.
+        original: the (B, C, H, W) feature before the pooling, where the unpooling concatenates it.
+    """
+
+    high: tuple[Tensor, Tensor, Tensor]
+    size: tuple[int, int]
+    original: Tensor | None = None
+
+
+Skips = dict[int, Skip]
+
+
+class WaveletAutoencoder(nn.Module, ABC):
+    """Encoder and decoder of four levels that WCT2 can enter between any two."""
+
+    @abstractmethod
+    def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
+        """Encode one level.
+
+        Args:
+            level: 1 to 4.
+            x: the picture (B, 3, H, W), sRGB in [0, 1], for level 1; else the feature of the level above.
+            skips: receives the Skip of each pooling passed, by the pooling's number, 1 to 3.
+
+        Returns:
+            The feature of this level, a transfer site.
+        """
+
+    @abstractmethod
+    def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
+        """Decode one level: feature `level` to feature `level - 1`, or to the unclipped picture for level 1."""
+
+    def encode_all(self, x: Tensor) -> tuple[dict[int, Tensor], Skips]:
+        """The features of all levels and the skips, with nothing transferred."""
+        skips: Skips = {}
+        features: dict[int, Tensor] = {}
+        for level in LEVELS:
+            x = features[level] = self.encode(level, x, skips)
+        return features, skips
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Through the network and back with no transfer."""
+        features, skips = self.encode_all(x)
+        y = features[LEVELS[-1]]
+        for level in reversed(LEVELS):
+            y = self.decode(level, y, skips)
+        return y

@@ -1,0 +1,80 @@
+"""A style: the Moments of a picture at every transfer site, a small file that can be kept and shared."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from haarmony.errors import InputError
+from haarmony.moments import Moments
+
+_FORMAT = "haarmony style 1"
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a transfer needs to know of the style picture.
+
+    Attributes:
+        model: the identity (name and weights checksum) of the model whose features these are.
+        sites: transfer site to label to Moments.
+        areas: label to its area in pixels; None when the style was given without a mask.
+    """
+
+    model: str
+    sites: dict[str, dict[int, Moments]]
+    areas: dict[int, float] | None = None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, whole or not at all."""
+        tensors: dict[str, Tensor] = {}
+        for site, labels in self.sites.items():
+            for label, moments in labels.items():
+                for name in ("count", "mean", "scatter"):
+                    tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
+        metadata = {"format": _FORMAT, "model": self.model}
+        if self.areas is not None:
+            metadata["areas"] = " ".join(f"{label}:{area:g}" for label, area in self.areas.items())
+        target = Path(path)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            temporary.write_bytes(save(tensors, metadata))
+            temporary.replace(target)
+        except OSError as error:
+            raise InputError(
+                f"cannot write the style to {target}: {error.strerror}; choose a writable place"
+            ) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Style:
+        """Read a file written by `save`.
+
+        Raises:
+            InputError: when the file is missing, damaged or not a style.
+        """
+        sites: dict[str, dict[int, Moments]] = {}
+        try:
+            with safe_open(os.fspath(path), framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != _FORMAT:
+                    raise InputError(
+                        f"{path} is not a haarmony style; make one with WCT2.style(picture).save(path)"
+                    )
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"cannot read a style from {path}: {error}; expected a .safetensors style file"
+            ) from error
+        for site, label in {tuple(name.split("/")[:2]) for name in tensors}:
+            parts = (tensors[f"{site}/{label}/{name}"] for name in ("count", "mean", "scatter"))
+            sites.setdefault(site, {})[int(label)] = Moments(*parts)
+        areas = metadata.get("areas")
+        pairs = (item.split(":") for item in areas.split()) if areas is not None else ()
+        return cls(metadata["model"], sites, None if areas is None else {int(a): float(b) for a, b in pairs})
