@@ -1,0 +1,204 @@
+"""The reference network of WCT2: VGG-19 to conv4_1 with Haar pooling, and a decoder that mirrors it.
+
+Two variants differ in how a decoder takes back what the pooling laid aside (Yoo et al., ICCV 2019, section 3.2
+and table 1). `sum` adds the four synthesised bands, the exact inverse of the pooling, into one map; `cat5` lays
+the four, each synthesised alone, and the feature from before the pooling side by side. The names and shapes of
+`encoder.state_dict()` and `decoder.state_dict()` are those of the published checkpoints, less the Haar filters,
+which are fixed.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from haarmony.errors import InputError
+from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
+from haarmony.wavelets import Bands, haar_filters, haar_merge, haar_split
+
+Variant = Literal["sum", "cat5"]
+
+ENCODER = {
+    "conv1_1": (3, 64),
+    "conv1_2": (64, 64),
+    "conv2_1": (64, 128),
+    "conv2_2": (128, 128),
+    "conv3_1": (128, 256),
+    "conv3_2": (256, 256),
+    "conv3_3": (256, 256),
+    "conv3_4": (256, 256),
+    "conv4_1": (256, 512),
+}
+"""Input and output channels of the encoder's 3x3 convolutions, in order; the decoder has the reverse of each."""
+
+_POOLED = ("conv1_2", "conv2_2", "conv3_4")
+_MINIMUM = 9
+
+# The layers of each level; a number stands for the pooling, or unpooling, of that place.
+_Path = dict[int, tuple[str | int, ...]]
+_ENCODE: dict[Variant, _Path] = {
+    "sum": {
+        1: ("conv1_1", "conv1_2", 1),
+        2: ("conv2_1", "conv2_2", 2),
+        3: ("conv3_1", "conv3_2", "conv3_3", "conv3_4", 3),
+        4: ("conv4_1",),
+    },
+    "cat5": {
+        1: ("conv1_1",),
+        2: ("conv1_2", 1, "conv2_1"),
+        3: ("conv2_2", 2, "conv3_1"),
+        4: ("conv3_2", "conv3_3", "conv3_4", 3, "conv4_1"),
+    },
+}
+_DECODE: _Path = {level: steps[::-1] for level, steps in _ENCODE["cat5"].items()}  # of both variants
+
+
+class VGG19(WaveletAutoencoder):
+    """VGG-19 (Simonyan and Zisserman 2015) to relu4_1, reflection-padded, and its mirrored decoder.
+
+    Attributes:
+        variant: `sum` or `cat5`.
+        encoder: `conv0` is a 1x1 convolution on the RGB picture that holds VGG's preprocessing; the others are
+            VGG's own convolutions.
+        decoder: convolutions named after those that they undo.
+    """
+
+    encoder: nn.ModuleDict
+    decoder: nn.ModuleDict
+
+    def __init__(self, variant: Variant = "cat5") -> None:
+        """Build the network with torch's random weights; `haarmony.networks.weights` has trained ones.
+
+        Raises:
+            InputError: for an unknown variant.
+        """
+        super().__init__()
+        if variant not in _ENCODE:
+            raise InputError(f"unknown variant {variant!r}: choose sum or cat5")
+        self.variant = variant
+        self.encoder = nn.ModuleDict({"conv0": nn.Conv2d(3, 3, 1)})
+        self.decoder = nn.ModuleDict()
+        for name, (before, after) in ENCODER.items():
+            self.encoder[name] = _convolution(before, after)
+        for name, (before, after) in reversed(ENCODER.items()):
+            maps = 5 if self._concatenates(name) else 1
+            self.decoder[self._decoder_name(name)] = _convolution(maps * after, before)
+
+    def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
+        """Encode one level; see `WaveletAutoencoder.encode`. The feature is never negative, at level 1 to 4.
+
+        Raises:
+            InputError: for a picture that is not (B, 3, H, W) with sides of at least 9 pixels.
+        """
+        if level == 1:
+            if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[-2:]) < _MINIMUM:
+                raise InputError(
+                    f"expected a picture (batch, 3, height, width) with sides >= {_MINIMUM}, got {tuple(x.shape)}"
+                )
+            x = self.encoder["conv0"](x.contiguous(memory_format=torch.channels_last))
+        for step in _ENCODE[self.variant][level]:
+            if isinstance(step, str):
+                x = F.relu_(self.encoder[step](x))
+                continue
+            low, *high = haar_split(x)
+            original = x if self.variant == "cat5" else None
+            skips[step] = Skip((high[0], high[1], high[2]), (x.shape[-2], x.shape[-1]), original)
+            x = low
+        return x
+
+    def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
+        """Decode one level; see `WaveletAutoencoder.decode`."""
+        steps = list(_DECODE[level])
+        while steps:
+            step = steps.pop(0)
+            if isinstance(step, str):
+                x = self.decoder[step](x)
+            elif self.variant == "sum":
+                x = haar_merge(Bands(x, *skips[step].high), skips[step].size)
+                continue
+            else:
+                name = steps.pop(0)
+                x = unpool_convolve(x, skips[step], self.decoder[f"{name}_2"])
+            if step != "conv1_1":
+                x = F.relu_(x)
+        return x
+
+    def _concatenates(self, name: str) -> bool:
+        return self.variant == "cat5" and name in _POOLED
+
+    def _decoder_name(self, name: str) -> str:
+        return f"{name}_2" if self._concatenates(name) else name
+
+
+def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
+    """The unpooling of cat5: the four bands, each synthesised alone, and the original.
+
+    Args:
+        low: (B, C, h, w), LL.
+        skip: what the pooling laid aside, with the original.
+
+    Returns:
+        (B, 5C, 2h, 2w). Where a side of the original is odd it is padded as `haar_split` pads it.
+    """
+    nothing = torch.zeros_like(low)
+    bands = (low, *skip.high)
+    alone = [haar_merge(Bands(*(b if i == k else nothing for i, b in enumerate(bands)))) for k in range(4)]
+    return torch.cat([*alone, _even(skip)], 1)
+
+
+def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
+    """`convolution(unpool_concatenated(low, skip))`, cut to the size before the pooling, at half the cost.
+
+    A synthesised band is a small map blown up by a 2x2 filter, so a 3x3 convolution of it is, at each of the four
+    positions in a 2x2 block, a 2x2 convolution of the small map: 16 products where there were 36. Reflection at
+    the border of the large map is repetition at the border of the small one.
+
+    Args:
+        low: (B, C, h, w), LL.
+        skip: what the pooling laid aside, with the original (B, C, H, W).
+        convolution: 3x3, reflection-padded, 5C channels to any number.
+
+    Returns:
+        (B, channels out, H, W).
+    """
+    channels = 4 * low.shape[1]
+    kernel, bias = convolution.weight, convolution.bias
+    phases = _phase_kernels(kernel[:, :channels])
+    bands = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
+    out = F.conv2d(F.pad(_even(skip), (1, 1, 1, 1), mode="reflect"), kernel[:, channels:], bias)
+    height, width = low.shape[-2:]
+    for row in range(2):
+        for column in range(2):
+            block = bands[..., row : row + height + 1, column : column + width + 1]
+            out[..., row::2, column::2] += F.conv2d(block, phases[row, column])
+    return out[..., : skip.size[0], : skip.size[1]]
+
+
+def _phase_kernels(kernel: Tensor) -> Tensor:
+    """The 3x3 kernels (O, 4C, 3, 3) over LL, LH, HL, HH as 2x2 kernels (2, 2, O, 4C, 2, 2), one a position."""
+    low, high = haar_filters()[0].sum(0) / 2**0.5, haar_filters()[2].sum(1) / 2**0.5
+    # fold[band, position, tap of the small kernel, tap of the large kernel], along one side: output 2i + position
+    # sees 2i + position - 1 + tap, which lies in the cell (position - 1 + tap) // 2 from i.
+    fold = torch.zeros(2, 2, 2, 3, dtype=kernel.dtype, device=kernel.device)
+    for band, synthesis in enumerate((low, high)):
+        for position in range(2):
+            for tap in range(3):
+                cell, phase = divmod(position - 1 + tap, 2)
+                fold[band, position, cell + 1 - position, tap] = synthesis[phase]
+    bands = kernel.unflatten(1, (2, 2, -1))
+    phases = torch.einsum("apuy,bqvx,oabcyx->pqoabcuv", fold, fold, bands)
+    return phases.flatten(3, 5)
+
+
+def _even(skip: Skip) -> Tensor:
+    if skip.original is None:
+        raise InputError("expected skips with the original: encode with the cat5 network")
+    height, width = skip.size
+    if height % 2 == 0 and width % 2 == 0:
+        return skip.original
+    return F.pad(skip.original, (0, width % 2, 0, height % 2), mode="replicate")
+
+
+def _convolution(before: int, after: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, 3, padding=1, padding_mode="reflect")
