@@ -43,8 +43,8 @@ def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str]
             x = visit(f"encoder{level}", x)
     if "skip" in stages:
         for pool, skip in skips.items():
-            high = [visit(f"skip{pool}.{name}", band) for name, band in zip(_HIGH, skip.high, strict=True)]
-            skips[pool] = Skip((high[0], high[1], high[2]), skip.size, skip.original)
+            high = (visit(f"skip{pool}.{name}", band) for name, band in zip(_HIGH, skip.high, strict=False))
+            skips[pool] = Skip(tuple(high), skip.size, skip.original)
     for level in reversed(LEVELS):
         if "decoder" in stages and not (level == LEVELS[-1] and "encoder" in stages):
             x = visit(f"decoder{level}", x)

@@ -17,12 +17,12 @@ class Skip:
     """What one pooling lays aside for its unpooling.
 
     Attributes:
-        high: LH, HL, HH, each (B, C, ceil(H/2), ceil(W/2)).
+        high: LH, HL, HH, each (B, C, ceil(H/2), ceil(W/2)); empty where the pooling keeps every band.
         size: (H, W) before the pooling.
         original: the (B, C, H, W) feature before the pooling, where the unpooling concatenates it.
     """
 
-    high: tuple[Tensor, Tensor, Tensor]
+    high: tuple[Tensor, ...]
     size: tuple[int, int]
     original: Tensor | None = None
 

@@ -1,0 +1,181 @@
+"""Distil VGG-19 into `compact`: the encoder learns the principal components of the teacher's features, and each
+decoder block learns to invert its encoder block.
+
+Three losses together, on random crops of photographs:
+- distillation: each level's feature against the principal components of relu1_1 ... relu4_1;
+- block inverses: decode(k) of the (noisy) feature k against feature k - 1, from LL and the skipped bands alone;
+- reconstruction of the picture through the whole network.
+The noise keeps colour and form out of directions of tiny variance, which matching would amplify.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from haarmony.moments import Moments
+from haarmony.networks.autoencoder import LEVELS
+from haarmony.networks.compact import WIDTHS, Compact
+from haarmony.networks.vgg_features import VGGFeatures
+from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
+from haarmony.training.photos import crops
+from haarmony.wavelets import haar_split
+
+
+@dataclass(frozen=True)
+class DistilSettings:
+    """What a run is made of; stored with its checkpoint."""
+
+    steps: int = 4000
+    size: int = 160
+    batch: int = 8
+    learning_rate: float = 2e-3
+    noise: float = 0.1
+    seed: int = 0
+
+
+class Components(nn.Module):
+    """The teacher's features reduced to their principal components, scaled to unit mean variance.
+
+    relu1_1 is at twice the resolution of the first level, so all its four Haar bands are components' input.
+    """
+
+    def __init__(self, teacher: VGGFeatures) -> None:
+        super().__init__()
+        self.teacher = teacher
+        for level, (inputs, width) in enumerate(zip((256, 128, 256, 512), WIDTHS, strict=True), start=1):
+            self.register_buffer(f"mean{level}", torch.zeros(inputs))
+            self.register_buffer(f"basis{level}", torch.zeros(width, inputs))
+
+    @torch.no_grad()
+    def features(self, picture: Tensor) -> list[Tensor]:
+        """The teacher's features at the resolution of each level."""
+        with torch.autocast(picture.device.type, torch.bfloat16):
+            first, *rest = self.teacher(picture)
+        return [torch.cat(haar_split(first.float()), 1), *(feature.float() for feature in rest)]
+
+    @torch.no_grad()
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) to the four targets (B, C_k, h_k, w_k)."""
+        targets = []
+        for level, feature in zip(LEVELS, self.features(picture), strict=True):
+            basis, mean = self.get_buffer(f"basis{level}"), self.get_buffer(f"mean{level}")
+            targets.append(F.conv2d(feature, basis[..., None, None], -(basis @ mean)))
+        return targets
+
+    @torch.no_grad()
+    def fit(self, pictures: list[Tensor]) -> list[float]:
+        """Find the components on some pictures; returns the share of variance that each level's hold."""
+        found: list[Moments] = []
+        for picture in pictures:
+            moments = [Moments.of(feature.transpose(0, 1).flatten(1)) for feature in self.features(picture)]
+            found = [a + b for a, b in zip(found, moments, strict=True)] if found else moments
+        shares = []
+        for level, width, moments in zip(LEVELS, WIDTHS, found, strict=True):
+            values, vectors = torch.linalg.eigh(moments.covariance())
+            values, vectors = values.flip(0), vectors.flip(1)
+            scale = values[:width].mean().sqrt()
+            self.get_buffer(f"mean{level}").copy_(moments.mean)
+            self.get_buffer(f"basis{level}").copy_(vectors[:, :width].T / scale)
+            shares.append(float(values[:width].sum() / values.sum()))
+        return shares
+
+
+def distil_losses(network: Compact, targets: list[Tensor], picture: Tensor, noise: float, generator: torch.Generator) -> dict[str, Tensor]:
+    """The three losses of one batch, each of mean 1 for an answer that knows nothing but the mean."""
+    features, skips = network.encode_all(picture)
+    losses: dict[str, Tensor] = {}
+    for level, target in zip(LEVELS, targets, strict=True):
+        losses[f"distil{level}"] = F.mse_loss(features[level], target) / target.var(dim=(0, 2, 3)).mean()
+    for level in LEVELS:
+        feature = features[level]
+        jitter = noise * torch.randn(feature.shape, generator=generator, device=feature.device)
+        answer = picture if level == 1 else features[level - 1].detach()
+        inverse = network.decode(level, feature + jitter, skips)
+        losses[f"invert{level}"] = F.mse_loss(inverse, answer) / answer.detach().var()
+    x = features[LEVELS[-1]]
+    for level in reversed(LEVELS):
+        x = network.decode(level, x, skips)
+    losses["picture"] = F.mse_loss(x, picture) / picture.var()
+    return losses
+
+
+WEIGHTS = {"distil": 1.0, "invert": 2.0, "picture": 20.0}
+
+
+def learning_rate(step: int, steps: int, peak: float, *, warm_up: int = 100) -> float:
+    """Linear warm-up, then a cosine down to 2 % of the peak."""
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    return peak * (0.51 + 0.49 * math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def distil(
+    photos: list[Tensor],
+    teacher: VGGFeatures,
+    folder: Path,
+    settings: DistilSettings,
+    *,
+    device: str = "cpu",
+    log_every: int = 50,
+) -> Compact:
+    """Train, or go on training from `folder`/distil.pt.
+
+    Args:
+        photos: uint8 (3, H, W), from `load_photos`.
+        teacher: VGG-19.
+        folder: receives the checkpoint.
+        settings: the recipe.
+        device: where to train.
+        log_every: steps between two lines of progress and two checkpoints.
+    """
+    path = folder / "distil.pt"
+    torch.manual_seed(settings.seed)
+    network = Compact().to(device, memory_format=torch.channels_last)
+    components = Components(teacher).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    state = load_checkpoint(path)
+    if state is None:
+        sample = [crops(photos, size=settings.size, batch=4, seed=-settings.seed - 1 & 0xFFFF, step=i) for i in range(40)]
+        shares = components.fit([s.to(device) for s in sample])
+        print("variance held by the components:", " ".join(f"{s:.3f}" for s in shares), flush=True)
+        start = 0
+    else:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        components.load_state_dict(state["components"], strict=False)
+        start = state["step"]
+    for step in range(start, settings.steps):
+        generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
+        picture = crops(photos, size=settings.size, batch=settings.batch, seed=settings.seed, step=step).to(
+            device, memory_format=torch.channels_last
+        )
+        targets = components(picture)
+        losses = distil_losses(network, targets, picture, settings.noise, generator)
+        total = torch.stack([WEIGHTS[name.rstrip("1234")] * loss for name, loss in losses.items()]).sum()
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
+        optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        if (step + 1) % log_every == 0 or step + 1 == settings.steps:
+            shown = " ".join(f"{name} {loss.item():.4f}" for name, loss in losses.items())
+            psnr = -10 * math.log10((losses["picture"] * picture.var()).item())
+            print(f"step {step + 1} {shown} psnr {psnr:.1f}", flush=True)
+            save_checkpoint(
+                path,
+                {
+                    "step": step + 1,
+                    "settings": asdict(settings),
+                    "network": network.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "components": {k: v for k, v in components.state_dict().items() if not k.startswith("teacher")},
+                },
+            )
+    return network
