@@ -1,0 +1,56 @@
+"""Files that are whole or absent."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+StrPath: TypeAlias = str | os.PathLike[str]
+
+
+@contextmanager
+def replacing(path: StrPath) -> Iterator[BinaryIO]:
+    """Yield a new binary file that takes the place of ``path`` once the block has ended well.
+
+    The bytes go to a hidden file beside the target, which is renamed over it at the end. Whatever stops the
+    block, an interrupt from the keyboard included, leaves the target as it was and no other file. A symbolic
+    link is followed: its target is replaced and the link stays.
+
+    Args:
+        path: The file to write. Its folder must exist.
+
+    Raises:
+        OSError: The folder is missing or cannot be written, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
+    file = temporary.open("xb")
+    try:
+        with file:
+            yield file
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def probe(path: StrPath) -> None:
+    """Find out, by trying, whether :func:`replacing` could write ``path`` now.
+
+    Permission bits say little about network shares, quotas and read-only mounts, so a file is made and
+    removed.
+
+    Raises:
+        OSError: As :func:`replacing`, or ``path`` is there and is no regular file.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{target} is not a regular file")
+    temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
+    temporary.open("xb").close()
+    temporary.unlink()
