@@ -82,8 +82,8 @@ class VGG19(WaveletAutoencoder):
         for name, (before, after) in ENCODER.items():
             self.encoder[name] = _convolution(before, after)
         for name, (before, after) in reversed(ENCODER.items()):
-            maps = 5 if self._concatenates(name) else 1
-            self.decoder[self._decoder_name(name)] = _convolution(maps * after, before)
+            undoing = self._decoder_name(name)
+            self.decoder[undoing] = _convolution(after if undoing == name else 5 * after, before)
 
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """Encode one level; see `WaveletAutoencoder.encode`. The feature is never negative, at level 1 to 4.
@@ -113,22 +113,23 @@ class VGG19(WaveletAutoencoder):
         while steps:
             step = steps.pop(0)
             if isinstance(step, str):
-                x = self.decoder[step](x)
+                x = self.decoding(step)(x)
             elif self.variant == "sum":
                 x = haar_merge(Bands(x, *skips[step].high), skips[step].size)
                 continue
             else:
-                name = steps.pop(0)
-                x = unpool_convolve(x, skips[step], self.decoder[f"{name}_2"])
+                x = unpool_convolve(x, skips[step], self.decoding(str(steps.pop(0))))
             if step != "conv1_1":
                 x = F.relu_(x)
         return x
 
-    def _concatenates(self, name: str) -> bool:
-        return self.variant == "cat5" and name in _POOLED
+    def decoding(self, name: str) -> nn.Conv2d:
+        """The decoder's convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
+        convolution: nn.Conv2d = self.decoder[self._decoder_name(name)]
+        return convolution
 
     def _decoder_name(self, name: str) -> str:
-        return f"{name}_2" if self._concatenates(name) else name
+        return f"{name}_2" if self.variant == "cat5" and name in _POOLED else name
 
 
 def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
