@@ -26,14 +26,16 @@ _HIGH = ("LH", "HL", "HH")
 Visit = Callable[[str, Tensor], Tensor]
 
 
-def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit) -> Tensor:
-    """Walk a picture through the network, offering the feature at every transfer site of the stages to `visit`.
+def visit_sites(
+    network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit
+) -> tuple[Tensor, Skips, int]:
+    """Walk a picture through the network to the last transfer site, offering the feature at each to `visit`.
 
     The order is that of progressive stylization: each encoder level before the next is encoded, then the skips,
     then the feature before each decoder level. `visit(site, feature)` returns the feature to go on with.
 
     Returns:
-        The decoded picture, unclipped.
+        The feature behind the last site, the skips, and the decoder level to go on with.
     """
     skips: Skips = {}
     x = picture
@@ -45,9 +47,19 @@ def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str]
         for pool, skip in skips.items():
             high = (visit(f"skip{pool}.{name}", band) for name, band in zip(_HIGH, skip.high, strict=False))
             skips[pool] = Skip(tuple(high), skip.size, skip.original)
-    for level in reversed(LEVELS):
-        if "decoder" in stages and not (level == LEVELS[-1] and "encoder" in stages):
-            x = visit(f"decoder{level}", x)
+    if "decoder" not in stages:
+        return x, skips, LEVELS[-1]
+    if "encoder" not in stages:
+        x = visit(f"decoder{LEVELS[-1]}", x)
+    for level in reversed(LEVELS[1:]):
+        x = visit(f"decoder{level - 1}", network.decode(level, x, skips))
+    return x, skips, LEVELS[0]
+
+
+def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit) -> Tensor:
+    """Visit all sites and decode to the end: the picture, unclipped."""
+    x, skips, last = visit_sites(network, picture, stages, visit)
+    for level in range(last, 0, -1):
         x = network.decode(level, x, skips)
     return x
 
@@ -105,7 +117,7 @@ class WCT2(nn.Module):
                 sites[site] = {label: Moments.of(feature[0], weight) for label, weight in weights.items()}
             return feature
 
-        traverse(self.network, picture, self.stages, record)
+        visit_sites(self.network, picture, self.stages, record)
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
