@@ -1,13 +1,13 @@
 """The reference network of WCT2: VGG-19 to conv4_1 with Haar pooling, and a decoder that mirrors it.
 
-Two variants differ in how a decoder takes back what the pooling laid aside (Yoo et al., ICCV 2019, section 3.2
-and table 1). `sum` adds the four synthesised bands, the exact inverse of the pooling, into one map; `cat5` lays
-the four, each synthesised alone, and the feature from before the pooling side by side. The names and shapes of
-`encoder.state_dict()` and `decoder.state_dict()` are those of the published checkpoints, less the Haar filters,
-which are fixed.
+Two variants differ in how a decoder takes back what the pooling laid aside (Yoo et al., ICCV 2019, section
+3.2 and table 1). `sum` adds the four synthesised bands, the exact inverse of the pooling, into one map;
+`cat5` lays the four, each synthesised alone, and the feature from before the pooling side by side. Names and
+shapes in `encoder.state_dict()` and `decoder.state_dict()` are those of the published checkpoints, less the
+Haar filters, which are fixed.
 """
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,28 +30,29 @@ ENCODER = {
     "conv3_4": (256, 256),
     "conv4_1": (256, 512),
 }
-"""Input and output channels of the encoder's 3x3 convolutions, in order; the decoder has the reverse of each."""
+"""Channels in and out of the encoder's 3x3 convolutions, in order; the decoder has the reverse of each."""
 
-_POOLED = ("conv1_2", "conv2_2", "conv3_4")
-_MINIMUM = 9
+POOLED = {"conv1_2": 1, "conv2_2": 2, "conv3_4": 3}
+"""The number of the pooling that follows a convolution."""
 
-# The layers of each level; a number stands for the pooling, or unpooling, of that place.
-_Path = dict[int, tuple[str | int, ...]]
-_ENCODE: dict[Variant, _Path] = {
+_MINIMUM = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
+
+_Levels = dict[int, tuple[str, ...]]
+_ENCODE: dict[Variant, _Levels] = {
     "sum": {
-        1: ("conv1_1", "conv1_2", 1),
-        2: ("conv2_1", "conv2_2", 2),
-        3: ("conv3_1", "conv3_2", "conv3_3", "conv3_4", 3),
+        1: ("conv1_1", "conv1_2"),
+        2: ("conv2_1", "conv2_2"),
+        3: ("conv3_1", "conv3_2", "conv3_3", "conv3_4"),
         4: ("conv4_1",),
     },
     "cat5": {
         1: ("conv1_1",),
-        2: ("conv1_2", 1, "conv2_1"),
-        3: ("conv2_2", 2, "conv3_1"),
-        4: ("conv3_2", "conv3_3", "conv3_4", 3, "conv4_1"),
+        2: ("conv1_2", "conv2_1"),
+        3: ("conv2_2", "conv3_1"),
+        4: ("conv3_2", "conv3_3", "conv3_4", "conv4_1"),
     },
 }
-_DECODE: _Path = {level: steps[::-1] for level, steps in _ENCODE["cat5"].items()}  # of both variants
+_DECODE: _Levels = {level: names[::-1] for level, names in _ENCODE["cat5"].items()}  # of both variants
 
 
 class VGG19(WaveletAutoencoder):
@@ -59,8 +60,8 @@ class VGG19(WaveletAutoencoder):
 
     Attributes:
         variant: `sum` or `cat5`.
-        encoder: `conv0` is a 1x1 convolution on the RGB picture that holds VGG's preprocessing; the others are
-            VGG's own convolutions.
+        encoder: VGG's convolutions, after `conv0`, a 1x1 convolution of the RGB picture that holds VGG's
+            preprocessing.
         decoder: convolutions named after those that they undo.
     """
 
@@ -86,7 +87,7 @@ class VGG19(WaveletAutoencoder):
             self.decoder[undoing] = _convolution(after if undoing == name else 5 * after, before)
 
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
-        """Encode one level; see `WaveletAutoencoder.encode`. The feature is never negative, at level 1 to 4.
+        """Encode one level; see `WaveletAutoencoder.encode`. No feature is negative.
 
         Raises:
             InputError: for a picture that is not (B, 3, H, W) with sides of at least 9 pixels.
@@ -94,42 +95,41 @@ class VGG19(WaveletAutoencoder):
         if level == 1:
             if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[-2:]) < _MINIMUM:
                 raise InputError(
-                    f"expected a picture (batch, 3, height, width) with sides >= {_MINIMUM}, got {tuple(x.shape)}"
+                    f"expected a picture (batch, 3, height, width) with sides >= {_MINIMUM}, "
+                    f"got {tuple(x.shape)}"
                 )
             x = self.encoder["conv0"](x.contiguous(memory_format=torch.channels_last))
-        for step in _ENCODE[self.variant][level]:
-            if isinstance(step, str):
-                x = F.relu_(self.encoder[step](x))
-                continue
-            low, *high = haar_split(x)
-            original = x if self.variant == "cat5" else None
-            skips[step] = Skip((high[0], high[1], high[2]), (x.shape[-2], x.shape[-1]), original)
-            x = low
+        for name in _ENCODE[self.variant][level]:
+            x = F.relu_(self.encoder[name](x))
+            if name in POOLED:
+                original = x
+                x, *high = haar_split(x)
+                skips[POOLED[name]] = Skip(
+                    tuple(high), _size(original), original if self.variant == "cat5" else None
+                )
         return x
 
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """Decode one level; see `WaveletAutoencoder.decode`."""
-        steps = list(_DECODE[level])
-        while steps:
-            step = steps.pop(0)
-            if isinstance(step, str):
-                x = self.decoding(step)(x)
-            elif self.variant == "sum":
-                x = haar_merge(Bands(x, *skips[step].high), skips[step].size)
-                continue
+        for name in _DECODE[level]:
+            convolution = self.decoding(name)
+            if name not in POOLED:
+                x = convolution(x)
+            elif self.variant == "cat5":
+                x = unpool_convolve(x, skips[POOLED[name]], convolution)
             else:
-                x = unpool_convolve(x, skips[step], self.decoding(str(steps.pop(0))))
-            if step != "conv1_1":
+                skip = skips[POOLED[name]]
+                x = convolution(haar_merge(Bands(x, *skip.high), skip.size))
+            if name != "conv1_1":
                 x = F.relu_(x)
         return x
 
     def decoding(self, name: str) -> nn.Conv2d:
-        """The decoder's convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
-        convolution: nn.Conv2d = self.decoder[self._decoder_name(name)]
-        return convolution
+        """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
+        return cast(nn.Conv2d, self.decoder[self._decoder_name(name)])
 
     def _decoder_name(self, name: str) -> str:
-        return f"{name}_2" if self.variant == "cat5" and name in _POOLED else name
+        return f"{name}_2" if self.variant == "cat5" and name in POOLED else name
 
 
 def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
@@ -151,9 +151,9 @@ def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
 def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
     """`convolution(unpool_concatenated(low, skip))`, cut to the size before the pooling, at half the cost.
 
-    A synthesised band is a small map blown up by a 2x2 filter, so a 3x3 convolution of it is, at each of the four
-    positions in a 2x2 block, a 2x2 convolution of the small map: 16 products where there were 36. Reflection at
-    the border of the large map is repetition at the border of the small one.
+    A synthesised band is a small map blown up by a 2x2 filter, so a 3x3 convolution of it is, at each of the
+    four positions in a 2x2 block, a 2x2 convolution of the small map: 16 products where there were 36.
+    Reflection at the border of the large map is repetition at the border of the small one.
 
     Args:
         low: (B, C, h, w), LL.
@@ -177,19 +177,19 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
 
 
 def _phase_kernels(kernel: Tensor) -> Tensor:
-    """The 3x3 kernels (O, 4C, 3, 3) over LL, LH, HL, HH as 2x2 kernels (2, 2, O, 4C, 2, 2), one a position."""
-    low, high = haar_filters()[0].sum(0) / 2**0.5, haar_filters()[2].sum(1) / 2**0.5
-    # fold[band, position, tap of the small kernel, tap of the large kernel], along one side: output 2i + position
-    # sees 2i + position - 1 + tap, which lies in the cell (position - 1 + tap) // 2 from i.
+    """3x3 kernels (O, 4C, 3, 3) over LL, LH, HL, HH as 2x2 kernels (2, 2, O, 4C, 2, 2), one a position."""
+    low, high = haar_filters()[0, :, 0] * 2**0.5, haar_filters()[2, :, 0] * 2**0.5
+    # fold[band, position, small tap, large tap], along one side. The large map at 2i + position + tap - 1 is
+    # the small one at i + cell, times the filter's value at phase; small taps begin at i + position - 1.
     fold = torch.zeros(2, 2, 2, 3, dtype=kernel.dtype, device=kernel.device)
     for band, synthesis in enumerate((low, high)):
         for position in range(2):
             for tap in range(3):
-                cell, phase = divmod(position - 1 + tap, 2)
+                cell, phase = divmod(position + tap - 1, 2)
                 fold[band, position, cell + 1 - position, tap] = synthesis[phase]
-    bands = kernel.unflatten(1, (2, 2, -1))
-    phases = torch.einsum("apuy,bqvx,oabcyx->pqoabcuv", fold, fold, bands)
-    return phases.flatten(3, 5)
+    outputs, inputs = kernel.shape[:2]
+    bands = kernel.reshape(outputs, 2, 2, inputs // 4, 3, 3)
+    return torch.einsum("apuy,bqvx,oabcyx->pqoabcuv", fold, fold, bands).flatten(3, 5)
 
 
 def _even(skip: Skip) -> Tensor:
@@ -203,3 +203,7 @@ def _even(skip: Skip) -> Tensor:
 
 def _convolution(before: int, after: int) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, padding=1, padding_mode="reflect")
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[-2], x.shape[-1]

@@ -1,0 +1,232 @@
+"""The trained networks that haarmony knows: what they are, where they lie, and how they are put together.
+
+A trained file lies inside the package as fp16 safetensors and is checked against its sha256 whenever it is
+read. The VGG-19 models ship their decoder alone; the encoder is made from VGG-19's own weights, which
+`networks.oxford` finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load
+from torch import Tensor
+
+from haarmony.errors import WeightsError
+from haarmony.networks.autoencoder import WaveletAutoencoder
+from haarmony.networks.oxford import find_oxford, oxford_vgg19
+from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
+
+SHIPPED = Path(__file__).parent / "shipped"
+
+_MEAN_BGR = (103.939, 116.779, 123.68)
+_AFTER_POOLING = ("conv2_1", "conv3_1", "conv4_1")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network that haarmony knows.
+
+    Attributes:
+        file: its name in `SHIPPED`.
+        sha256: of that file.
+        licence: of all that it is made of.
+        parameters: how many numbers the network has, in all.
+        build: the network, from the file's tensors.
+        needs_vgg19: whether VGG-19's own weights are needed beside the file.
+    """
+
+    file: str
+    sha256: str
+    licence: str
+    parameters: int
+    build: Callable[[dict[str, Tensor]], WaveletAutoencoder]
+    needs_vgg19: bool = False
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What `haarmony models` tells of a model.
+
+    Attributes:
+        name: by which it is loaded.
+        parameters: how many numbers the network has.
+        size: bytes of its files that are here.
+        licence: of all that it is made of.
+        paths: the files that are here.
+        missing: what has to be fetched before it can be used; empty when all is here.
+        sha256: of the shipped file.
+    """
+
+    name: str
+    parameters: int
+    size: int
+    licence: str
+    paths: tuple[Path, ...]
+    missing: tuple[str, ...]
+    sha256: str
+
+
+def models() -> list[ModelCard]:
+    """A card for every model that haarmony knows, whether or not it is all here."""
+    return [_card(name, model) for name, model in MODELS.items()]
+
+
+def load_network(name: str) -> tuple[WaveletAutoencoder, str]:
+    """A trained network, ready for inference, and its identity.
+
+    The identity names the model and the numbers it runs on, for a style to remember.
+
+    Raises:
+        WeightsError: for an unknown name, and for weights that are missing or damaged.
+    """
+    if name not in MODELS:
+        raise WeightsError(f"unknown model {name!r}: choose {', '.join(MODELS)}")
+    network = MODELS[name].build(read_shipped(name)).eval().requires_grad_(False)
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return network, f"{name} {digest.hexdigest()[:16]}"
+
+
+def read_shipped(name: str) -> dict[str, Tensor]:
+    """The tensors of a shipped file, float32.
+
+    Raises:
+        WeightsError: when the file is missing or not the one that was shipped.
+    """
+    path = SHIPPED / MODELS[name].file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}; install haarmony anew") from None
+    if hashlib.sha256(content).hexdigest() != MODELS[name].sha256:
+        raise WeightsError(f"{path} is damaged (its sha256 is another): install haarmony anew")
+    return {key: tensor.float() for key, tensor in load(content).items()}
+
+
+def vgg19_encoder(oxford: Mapping[str, Tensor], units: Tensor | None = None) -> dict[str, Tensor]:
+    """The encoder's state dict from VGG-19's own weights: VGG-19 with average pooling, in handy units.
+
+    LL is twice the average of its 2x2 block, so the convolutions after a pooling are halved. ReLU commutes
+    with positive factors, so each layer can be measured in its own unit and still computes the same.
+
+    Args:
+        oxford: `convB_N.weight` (out, in, 3, 3) and `convB_N.bias`, for BGR in 0..255 less the ImageNet mean.
+        units: (9,) the unit of each layer's feature, in the order of `ENCODER`; all 1 if None.
+
+    Raises:
+        WeightsError: when a convolution is missing.
+    """
+    state = {
+        "conv0.weight": 255 * torch.eye(3).flip(0)[..., None, None],
+        "conv0.bias": -torch.tensor(_MEAN_BGR),
+    }
+    before = torch.ones(())
+    for name, unit in zip(ENCODER, torch.ones(len(ENCODER)) if units is None else units, strict=True):
+        pooled = 0.5 if name in _AFTER_POOLING else 1.0
+        try:
+            state[f"{name}.weight"] = oxford[f"{name}.weight"].float() * (pooled * before / unit)
+            state[f"{name}.bias"] = oxford[f"{name}.bias"].float() / unit
+        except KeyError as missing:
+            raise WeightsError(f"VGG-19's weights lack {missing}: expected conv1_1 to conv4_1") from None
+        before = unit
+    return state
+
+
+def import_wct2_checkpoint(encoder: str | os.PathLike[str], decoder: str | os.PathLike[str]) -> VGG19:
+    """A network with the weights of the published checkpoints (`wave_encoder_cat5_l4.pth` and its decoder).
+
+    Args:
+        encoder: path of the encoder's state dict.
+        decoder: path of the decoder's state dict, whose shapes tell the variant.
+
+    Raises:
+        WeightsError: for files that are no such state dicts.
+    """
+    states = {"encoder": _checkpoint(encoder), "decoder": _checkpoint(decoder)}
+    variant: Variant = "cat5" if "conv3_4_2.weight" in states["decoder"] else "sum"
+    network = _empty(variant)
+    for part, path in (("encoder", encoder), ("decoder", decoder)):
+        expected = {key: tuple(value.shape) for key, value in getattr(network, part).state_dict().items()}
+        given = {key: tuple(value.shape) for key, value in states[part].items()}
+        wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
+        if wrong:
+            name = wrong[0]
+            raise WeightsError(
+                f"{path} is no {variant} {part} of WCT2: {name} is {given.get(name, 'missing')}, "
+                f"expected {expected.get(name, 'no such tensor')} ({len(wrong)} tensors differ)"
+            )
+    return _fill(network, states["encoder"], states["decoder"])
+
+
+def _vgg19(variant: Variant) -> Callable[[dict[str, Tensor]], VGG19]:
+    def build(tensors: dict[str, Tensor]) -> VGG19:
+        return _fill(_empty(variant), vgg19_encoder(oxford_vgg19(), tensors.pop("units")), tensors)
+
+    return build
+
+
+def _empty(variant: Variant) -> VGG19:
+    with torch.device("meta"):
+        return VGG19(variant)
+
+
+def _fill(network: VGG19, encoder: dict[str, Tensor], decoder: dict[str, Tensor]) -> VGG19:
+    for tensors in (encoder, decoder):
+        for name, tensor in tensors.items():
+            if tensor.ndim == 4:
+                tensors[name] = tensor.contiguous(memory_format=torch.channels_last)
+    network.encoder.load_state_dict(encoder, assign=True)
+    network.decoder.load_state_dict(decoder, assign=True)
+    return network
+
+
+def _checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a published state dict less its fixed Haar filters."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+        raise WeightsError(
+            f"{path} is not a checkpoint of plain tensors: expected a .pth state dict"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise WeightsError(f"{path} holds no state dict: expected tensors by name")
+    return {key: value.float() for key, value in state.items() if not key.startswith(("pool", "recon_block"))}
+
+
+def _card(name: str, model: Model) -> ModelCard:
+    wanted: dict[str, Path | None] = {model.file: SHIPPED / model.file}
+    if model.needs_vgg19:
+        wanted["VGG-19's weights"] = find_oxford()
+    here = tuple(path for path in wanted.values() if path is not None and path.is_file())
+    return ModelCard(
+        name,
+        model.parameters,
+        sum(path.stat().st_size for path in here),
+        model.licence,
+        here,
+        tuple(what for what, path in wanted.items() if path not in here),
+        model.sha256,
+    )
+
+
+def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
+    licence = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
+    file = f"vgg19_{variant}_decoder.safetensors"
+    return Model(file, sha256, licence, parameters, _vgg19(variant), needs_vgg19=True)
+
+
+MODELS: dict[str, Model] = {
+    "vgg19_cat5": _vgg19_model("cat5", "", 0),
+    "vgg19_sum": _vgg19_model("sum", "", 0),
+}
+"""By name."""
