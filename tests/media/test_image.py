@@ -387,6 +387,20 @@ class TestOrientation:
         path.write_bytes(encoded[:33] + chunk(b"eXIf", exif_block(3)[6:]) + encoded[33:])
         assert np.array_equal(np.rint(read_image(path).pixels * 65535), samples[::-1, ::-1])
 
+    @pytest.mark.parametrize(
+        "text", [b'<x tiff:Orientation="3"/>', b"<tiff:Orientation>3</tiff:Orientation>"]
+    )
+    @pytest.mark.parametrize("depth", [8, 16])
+    def test_orientation_said_by_xmp_alone(self, tmp_path, depth, text):
+        path = tmp_path / "turned.png"
+        write_image(path, Picture(smooth(), depth=depth))
+        encoded = path.read_bytes()
+        path.write_bytes(encoded[:33] + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text) + encoded[33:])
+        picture = read_image(path)
+        assert picture.depth == depth
+        assert picture.pixels == pytest.approx(smooth()[::-1, ::-1], abs=0.003)
+        assert picture.xmp == text.replace(b"3", b"1")
+
     def test_alpha_turns_with_the_pixels(self, tmp_path):
         path, samples = tmp_path / "turned.png", noise(channels=4)
         Image.fromarray(samples).save(path, exif=exif_block(6))
@@ -427,6 +441,14 @@ class TestMetadata:
         back = read_image(path)
         assert (back.depth, back.profile, back.xmp) == (16, ADOBE_RGB, b"<x/>")
         assert entries(back.exif) == ("Haar", "2020:02:02 20:02:02", "N")
+
+    def test_compressed_xmp_of_a_16_bit_png(self, tmp_path):
+        path = tmp_path / "deep.png"
+        write_image(path, Picture(smooth(), depth=16))
+        encoded = path.read_bytes()
+        packed = b"XML:com.adobe.xmp\0\1\0en\0\0" + zlib.compress(b"<x/>")
+        path.write_bytes(encoded[:33] + chunk(b"iTXt", packed) + encoded[33:])
+        assert read_image(path).xmp == b"<x/>"
 
     @pytest.mark.parametrize("extension", [".jpg", ".png", ".webp"])
     def test_other_bytes_of_exif_are_not_touched(self, tmp_path, extension):
@@ -617,6 +639,12 @@ class TestRefusals:
         line = refusal(path)
         assert "60000 x 60000" in line
         assert "max_pixels" in line
+
+    def test_bomb_of_16_bits(self, tmp_path):
+        path = tmp_path / "bomb.png"
+        header = chunk(b"IHDR", struct.pack(">LLBBBBB", 60000, 60000, 16, 2, 0, 0, 0))
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")))
+        assert "60000 x 60000" in refusal(path)
 
     def test_bomb_in_a_deep_tiff(self, tmp_path):
         path = tmp_path / "bomb.tif"

@@ -43,7 +43,7 @@ _LONGEST_SIDE: Final = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65535}
 _QUALITY: Final[dict[str, dict[str, Any]]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "WEBP": {"quality": 95, "exact": True},
-    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4", "speed": 8},
 }
 _JPEG_SEGMENT: Final = 65533
 _XMP_NAMESPACE: Final = 29
@@ -103,8 +103,19 @@ def read_image(source: StrPath | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> P
                     exif=metadata.exif_of_directory(directory),
                     xmp=directory.get(tiff.XMP),
                 )
-        image = open_pillow(file, source, max_pixels=max_pixels)
-        return _from_pillow(image, png.read_deep(file) if png.is_deep(head) else None)
+        if png.is_deep(head):
+            check_size(source, png.size(head), max_pixels)
+            data = head + file.read()
+            carried = png.read_metadata(data)
+            exif, xmp = carried.get("exif"), carried.get("xmp")
+            return _upright(
+                png.read_deep(data),
+                orientation=metadata.orientation_of(exif, xmp),
+                icc=carried.get("icc"),
+                exif=exif,
+                xmp=xmp,
+            )
+        return _from_pillow(open_pillow(file, source, max_pixels=max_pixels))
 
 
 def from_pil(image: Image.Image) -> Picture:
@@ -117,7 +128,7 @@ def from_pil(image: Image.Image) -> Picture:
             beyond 16 bits.
     """
     with explained("the image", "expected a Pillow image that loads"):
-        return _from_pillow(image, None)
+        return _from_pillow(image)
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -217,10 +228,10 @@ def write_image(path: StrPath, picture: Picture) -> None:
         warnings.warn(f"{named(path)}: {note}", stacklevel=2)
 
 
-def _from_pillow(image: Image.Image, samples: NDArray[Any] | None) -> Picture:
+def _from_pillow(image: Image.Image) -> Picture:
     image.load()
     return _upright(
-        _samples_from(image) if samples is None else samples,
+        _samples_from(image),
         orientation=metadata.orientation_of_pillow(image),
         icc=image.info.get("icc_profile"),
         exif=metadata.exif_of_pillow(image),
@@ -252,6 +263,8 @@ def _samples_from(image: Image.Image) -> NDArray[Any]:
 def _upright(
     samples: NDArray[Any], *, orientation: int, icc: bytes | None, exif: bytes | None, xmp: bytes | str | None
 ) -> Picture:
+    if 0 in samples.shape:
+        raise ImageError("the picture holds no pixels: export it again")
     depth = 8 if samples.dtype == np.uint8 else 16
     unit = _unit(metadata.turn_upright(samples, orientation))
     has_alpha = unit.shape[-1] in (2, 4)

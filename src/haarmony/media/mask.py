@@ -172,11 +172,12 @@ def _mask_of(image: Image.Image, name: str) -> Mask:
 
 
 def _from_palette(image: Image.Image) -> Mask:
-    indices = np.asarray(image)
-    found, labels = np.unique(indices, return_inverse=True)
-    colours = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3) @ (1 << 16, 1 << 8, 1)
-    names = (f"{index} (#{colours[index] if index < len(colours) else 0:06x})" for index in found)
-    return Mask(tuple(names), labels.reshape(indices.shape).astype(np.int64))
+    palette = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
+    colours = np.zeros(256, dtype=np.int64)
+    colours[: len(palette)] = _packed(palette)
+    return _labelled(
+        np.asarray(image), {index: f"{index} (#{colour:06x})" for index, colour in enumerate(colours)}
+    )
 
 
 def _from_grey(image: Image.Image, name: str) -> Mask:
@@ -185,7 +186,7 @@ def _from_grey(image: Image.Image, name: str) -> Mask:
     if levels.max() > full or levels.min() < 0:
         raise ImageError(f"{name} holds values beyond 16 bits: a grey mask has 8 or 16 bits")
     if np.isin(levels, (0, full)).all():
-        return _labelled(levels == full, {0: "black", 1: "white"})
+        return _labelled((levels == full).astype(np.uint8), {0: "black", 1: "white"})
     if levels.max() < full / 2:
         raise ImageError(
             f"{name} is grey, thus a soft mask, but nowhere above half weight: "
@@ -196,7 +197,7 @@ def _from_grey(image: Image.Image, name: str) -> Mask:
 
 
 def _from_colours(image: Image.Image, name: str) -> Mask:
-    colours = np.asarray(image.convert("RGB")).astype(np.int64) @ (1 << 16, 1 << 8, 1)
+    colours = _packed(np.asarray(image.convert("RGB")))
     counts = np.bincount(colours.ravel(), minlength=1 << 24)
     found = np.flatnonzero(counts)
     share = counts[found] / colours.size
@@ -207,25 +208,32 @@ def _from_colours(image: Image.Image, name: str) -> Mask:
     blended = share[~near]
     if blended.sum() <= _MOST_BLENDED and blended.max(initial=0) <= LEAST_REGION:
         fills = np.bincount(distance[near].argmin(axis=1), weights=share[near], minlength=len(codes))
-        regions = np.flatnonzero(fills >= (LEAST_REGION if len(blended) else 1e-12))
-        label_of = dict(zip(found, regions[distance[:, regions].argmin(axis=1)], strict=True))
+        regions = np.flatnonzero(fills >= LEAST_REGION if len(blended) else fills > 0)
+        labels = regions[distance[:, regions].argmin(axis=1)]
         names = dict(enumerate(CODES))
     elif len(found) <= _MOST_COLOURS:
-        label_of = {colour: colour for colour in found}
-        names = {int(colour): _colour_name(int(colour)) for colour in found}
+        labels = np.arange(len(found))
+        names = {label: _colour_name(int(colour)) for label, colour in enumerate(found)}
     else:
         raise ImageError(
             f"{name} has {len(found)} colours, {blended.sum():.0%} of it far from the mask colours "
             f"({', '.join(CODES)}): paint the regions in flat colours and save as PNG"
         )
-    table = np.zeros(1 << 24, dtype=np.int32)
-    table[found] = [label_of[colour] for colour in found]
+    table = np.zeros(1 << 24, dtype=np.uint8)
+    table[found] = labels
     return _labelled(table[colours], names)
 
 
 def _labelled(values: NDArray[Any], names: dict[int, str]) -> Mask:
-    found, labels = np.unique(values, return_inverse=True)
-    return Mask(tuple(names[int(value)] for value in found), labels.reshape(values.shape).astype(np.int64))
+    """Number the values that occur from 0 up; they are small, so a table is far quicker than a sort."""
+    occurs = np.bincount(values.ravel()) > 0
+    labels = (np.cumsum(occurs) - 1)[values]
+    return Mask(tuple(names[int(value)] for value in np.flatnonzero(occurs)), labels)
+
+
+def _packed(channels: NDArray[Any]) -> NDArray[np.int32]:
+    red, green, blue = (channels[..., i].astype(np.int32) for i in range(3))
+    return red << 16 | green << 8 | blue
 
 
 def _channels(colours: NDArray[Any]) -> NDArray[Any]:

@@ -27,6 +27,8 @@ _DESCRIPTIVE: Final = frozenset(
     | {*range(40091, 40096), EXIF_IFD, GPS_IFD}
 )
 
+_XMP_ORIENTATION: Final = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>))([1-8])""")
+
 # How to turn pixels upright (EXIF 2.32, 4.6.4 A): transpose first, then step through rows and columns.
 _UPRIGHT: Final = {
     1: (False, 1, 1),
@@ -77,7 +79,7 @@ def upright_xmp(xmp: bytes | str | None) -> bytes | None:
     if not xmp:
         return None
     packet = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    return re.sub(rb"""(tiff:Orientation(?:\s*=\s*["']|>))[1-8]""", rb"\g<1>1", packet)
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", packet)
 
 
 def load_directory(file: BinaryIO) -> ImageFileDirectory_v2:
@@ -109,6 +111,15 @@ def describing_directory(directory: ImageFileDirectory_v2) -> ImageFileDirectory
     if ORIENTATION in kept:
         kept[ORIENTATION] = 1
     return kept
+
+
+def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:
+    """Return the orientation that an EXIF block says, else the XMP packet, else 1."""
+    try:
+        return int(load_directory(io.BytesIO((exif or b"").removeprefix(b"Exif\0\0")))[ORIENTATION])
+    except Exception:  # none, or a damaged block
+        said = _XMP_ORIENTATION.search(xmp or b"")
+        return int(said[2]) if said else 1
 
 
 def orientation_of_pillow(image: Image.Image) -> int:

@@ -1,5 +1,6 @@
 """Opening a picture file: which reader takes it, how large it may be, and one clear line where it fails."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -39,6 +40,11 @@ _READABLE: Final = frozenset(
     )
 ) | {"HEIF"}
 _HEIF_BRANDS: Final = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"])
+
+# Both log what is odd about a file; without a handler of their own, Python would print that.
+for _library in ("PIL", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
+
 HEAD: Final = 32
 """Bytes from a file's beginning that tell its kind."""
 
