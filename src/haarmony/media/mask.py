@@ -203,7 +203,7 @@ def _from_colours(image: Image.Image, name: str) -> Mask:
     share = counts[found] / colours.size
 
     codes = np.array(list(CODES.values()))
-    distance = np.abs(_channels(found)[:, None] - _channels(codes)).max(axis=-1)
+    distance = np.stack([np.abs(_channels(found) - code).max(axis=-1) for code in _channels(codes)], axis=-1)
     near = distance.min(axis=1) <= _NOISE
     blended = share[~near]
     if blended.sum() <= _MOST_BLENDED and blended.max(initial=0) <= LEAST_REGION:
@@ -237,7 +237,7 @@ def _packed(channels: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _channels(colours: NDArray[Any]) -> NDArray[Any]:
-    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=-1)
+    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=-1).astype(np.int16)
 
 
 def _colour_name(colour: int) -> str:
