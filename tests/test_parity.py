@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from haarmony.matching import zca
-from haarmony.methods.wct2 import WCT2
+from haarmony.methods.wct2 import WCT2, Recipe
 from haarmony.networks.vgg19 import VGG19
 
 TOLERANCE = 2e-3
@@ -61,18 +61,14 @@ def test_the_public_network_gives_the_same(case: str, record_property) -> None:
     variant, stages, *options = case.split("__")
     masked = "masks" in options
     strength = next((float(option.removeprefix("alpha")) for option in options if option != "masks"), 1.0)
-    model = WCT2(
-        network(variant),
-        stages=() if stages == "none" else stages.split("_"),
-        matching=partial(zca, ridge=1.0),
-        clamp=True,
-    )
+    recipe = Recipe(() if stages == "none" else tuple(stages.split("_")), partial(zca, ridge=1.0), clamp=True)
+    model = WCT2(network(variant), recipe)
     style = model.style(picture("style"), mask("style_mask") if masked else None)
     content = picture("content")
     with torch.no_grad():
         # Not `forward`, which clips and gives back what the network itself loses.
         regions = model._regions(content, style, mask("content_mask") if masked else None)
-        output = model._transfer(content, style, strength, regions)[0].numpy()
+        output = model.stylize(content, style, strength, regions)[0].numpy()
     expected = reference()[case]
     error = np.abs(output - expected).max() / expected.std()
     record_property("error", float(error))

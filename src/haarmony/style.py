@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,8 @@ class Style:
     """
 
     model: str
-    sites: dict[str, dict[int, Moments]]
-    areas: dict[int, float] | None = None
+    sites: dict[str, dict[str, Moments]]
+    areas: dict[str, float] | None = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a safetensors file, whole or not at all."""
@@ -39,7 +40,7 @@ class Style:
                     tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
         metadata = {"format": _FORMAT, "model": self.model}
         if self.areas is not None:
-            metadata["areas"] = " ".join(f"{label}:{area:g}" for label, area in self.areas.items())
+            metadata["areas"] = json.dumps(self.areas)
         target = Path(path)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
@@ -59,7 +60,7 @@ class Style:
         Raises:
             InputError: when the file is missing, damaged or not a style.
         """
-        sites: dict[str, dict[int, Moments]] = {}
+        sites: dict[str, dict[str, Moments]] = {}
         try:
             with safe_open(os.fspath(path), framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -67,14 +68,15 @@ class Style:
                     raise InputError(
                         f"{path} is not a haarmony style; make one with WCT2.style(picture).save(path)"
                     )
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error
-        for site, label in {tuple(name.split("/")[:2]) for name in tensors}:
+        for site, label in {
+            (name.split("/", 1)[0], name.split("/", 1)[1].rsplit("/", 1)[0]) for name in tensors
+        }:
             parts = (tensors[f"{site}/{label}/{name}"] for name in ("count", "mean", "scatter"))
-            sites.setdefault(site, {})[int(label)] = Moments(*parts)
+            sites.setdefault(site, {})[label] = Moments(*parts)
         areas = metadata.get("areas")
-        pairs = (item.split(":") for item in areas.split()) if areas is not None else ()
-        return cls(metadata["model"], sites, None if areas is None else {int(a): float(b) for a, b in pairs})
+        return cls(metadata["model"], sites, None if areas is None else json.loads(areas))

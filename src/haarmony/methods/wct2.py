@@ -8,15 +8,22 @@ and `decoder` (between decoder levels).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from haarmony.carry import affine_field, apply_field
 from haarmony.errors import InputError
-from haarmony.matching import Matching, zca
+from haarmony.matching import Matching, gaussian_ot, zca
+from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_tensor
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
+from haarmony.networks.weights import load_network
 from haarmony.regions import WHOLE, Regions, shared_labels
 from haarmony.style import Style
 
@@ -64,87 +71,146 @@ def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str]
     return x
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a model uses its network.
+
+    Attributes:
+        stages: where features are matched, any of encoder, skip, decoder.
+        matching: (content Moments, style Moments) -> Affine, used at every site.
+        clamp: keep each matched feature within the content feature's own minimum and maximum.
+        work_side: run the network on copies of at most this long side, and carry the change of colour to the
+            full picture as a smooth field of affine maps; None runs it at full size, and what it decodes is
+            the result.
+    """
+
+    stages: tuple[str, ...] = STAGES
+    matching: Matching = zca
+    clamp: bool = False
+    work_side: int | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.stages) - set(STAGES)
+        if unknown:
+            raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
+        if self.work_side is not None and self.work_side < 1:
+            raise InputError(f"work_side is a number of pixels, 1 or more, got {self.work_side}")
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=512),
+    "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
+    "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
+}
+"""Of the models that ship, by name."""
+
+
 class WCT2(nn.Module):
     """A loaded WCT2 model: a wavelet autoencoder and how its features are matched."""
 
-    def __init__(
-        self,
-        network: WaveletAutoencoder,
-        *,
-        identity: str = "unnamed",
-        stages: Sequence[str] = STAGES,
-        matching: Matching = zca,
-        clamp: bool = False,
-    ) -> None:
+    def __init__(self, network: WaveletAutoencoder, recipe: Recipe, *, identity: str = "unnamed") -> None:
         """Put a model together; `WCT2.load` does it for the models that haarmony knows.
 
         Args:
             network: the autoencoder.
+            recipe: how it is used.
             identity: name and checksum of its weights; a style of another identity is refused.
-            stages: any of encoder, skip, decoder.
-            matching: (content Moments, style Moments) -> Affine, used at every site.
-            clamp: keep each matched feature within the content feature's own minimum and maximum.
-
-        Raises:
-            InputError: for an unknown stage.
         """
         super().__init__()
-        unknown = set(stages) - set(STAGES)
-        if unknown:
-            raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
         self.network = network
+        self.recipe = recipe
         self.identity = identity
-        self.stages = tuple(stages)
-        self.matching = matching
-        self.clamp = clamp
+
+    @classmethod
+    def load(cls, name: str = "compact", *, recipe: Recipe | None = None) -> WCT2:
+        """A model that ships with haarmony, ready for use.
+
+        Args:
+            name: of `RECIPES`.
+            recipe: in place of the model's own.
+
+        Raises:
+            WeightsError: for an unknown name, or weights that are missing or damaged.
+        """
+        network, identity = load_network(name)
+        return cls(network, recipe or RECIPES[name], identity=identity)
 
     @torch.no_grad()
-    def style(self, picture: Tensor, mask: Tensor | None = None) -> Style:
+    def style(self, picture: PictureLike, mask: MaskLike | None = None) -> Style:
         """The Moments of a style picture at every site of this model's stages.
 
         Args:
-            picture: (1, 3, H, W), sRGB in [0, 1].
-            mask: (H, W) integer labels or (L, H, W) float weights.
+            picture: one picture of any kind that `to_tensor` takes.
+            mask: its labels, of any kind that `to_mask` takes.
+
+        Raises:
+            InputError: for a batch, or a mask that does not fit.
         """
-        regions = None if mask is None else Regions.of(mask, _size(picture))
-        sites: dict[str, dict[int, Moments]] = {}
+        tensor, _ = to_tensor(picture)
+        if tensor.shape[0] != 1:
+            raise InputError(f"a style is made of one picture, got a batch of {tensor.shape[0]}")
+        regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)))
+        sites: dict[str, dict[str, Moments]] = {}
 
         def record(site: str, feature: Tensor) -> Tensor:
-            if regions is None:
-                sites[site] = {WHOLE: Moments.of(feature[0])}
-            else:
-                weights = regions.at(_size(feature))
-                sites[site] = {label: Moments.of(feature[0], weight) for label, weight in weights.items()}
+            weights = {WHOLE: None} if regions is None else regions.at(_size(feature))
+            sites[site] = {label: Moments.of(feature[0], weight) for label, weight in weights.items()}
             return feature
 
-        visit_sites(self.network, picture, self.stages, record)
+        visit_sites(self.network, self._reduced(tensor), self.recipe.stages, record)
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
     def forward(
-        self, content: Tensor, style: Style, *, strength: float = 1.0, content_mask: Tensor | None = None
-    ) -> Tensor:
+        self,
+        content: PictureLike,
+        style: Style,
+        *,
+        strength: float = 1.0,
+        content_mask: MaskLike | None = None,
+    ) -> Any:
         """Give the content the light of the style.
 
         Args:
-            content: (B, 3, H, W), sRGB in [0, 1]; each picture is matched by its own statistics.
+            content: a picture of any kind that `to_tensor` takes; of a batch, each is matched by its own
+                statistics. Its pixels are used in their own encoding, whatever profile they carry.
             style: of this model.
-            strength: 0 returns the content itself, 1 the full transfer. In between, features are blended and the
-                network's own loss is given back in proportion.
-            content_mask: labels that the style shares; needs a style made with a mask, and B = 1.
+            strength: 0 returns the content itself, 1 the full transfer. In between, features are blended and
+                what the network itself loses is given back in proportion.
+            content_mask: labels that the style shares; needs a style made with a mask, and a single content.
+                Pixels of labels that the two cannot share keep their look.
 
         Returns:
-            (B, 3, H, W) in [0, 1].
+            The same kind as the content, values in [0, 1] or the kind's full range.
+
+        Raises:
+            ImageError: for a file that cannot be read.
+            InputError: for anything that does not fit together.
         """
-        regions = self._regions(content, style, content_mask)
+        tensor, back = to_tensor(content)
+        regions = self._regions(tensor, style, content_mask)
+        if not 0 <= strength <= 1:
+            raise InputError(f"strength is between 0 and 1, got {strength:g}")
         if strength == 0:
-            return content.clone()
-        out = torch.cat([self._transfer(picture[None], style, strength, regions) for picture in content])
-        if strength < 1:
-            out += (1 - strength) * (content - self.network(content))
-        return out.clamp(0, 1)
+            return back(tensor.clone())
+        return back(
+            torch.cat([self._transfer(one[None], style, strength, regions) for one in tensor]).clamp_(0, 1)
+        )
 
     def _transfer(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
+        reduced = self._reduced(content)
+        stylized = self.stylize(reduced, style, strength, regions)
+        if strength < 1:
+            stylized += (1 - strength) * (reduced - self.network(reduced))
+        return (
+            stylized
+            if self.recipe.work_side is None
+            else apply_field(content, affine_field(reduced, stylized))
+        )
+
+    def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
+        """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
+
         def match(site: str, feature: Tensor) -> Tensor:
             labels = style.sites[site]
             if regions is None:
@@ -153,22 +219,27 @@ class WCT2(nn.Module):
                 mapped = feature
                 for label, weight in regions.at(_size(feature)).items():
                     mapped = mapped + weight * (self._map(feature, labels[label], weight) - feature)
-            return torch.lerp(feature, mapped, strength)
+            return mapped if strength == 1 else torch.lerp(feature, mapped, strength)
 
-        return traverse(self.network, content, self.stages, match)
+        return traverse(self.network, picture, self.recipe.stages, match)
 
     def _map(self, feature: Tensor, style: Moments, weight: Tensor | None) -> Tensor:
-        mapped = self.matching(Moments.of(feature[0], weight), style)(feature)
-        if not self.clamp:
+        mapped = self.recipe.matching(Moments.of(feature[0], weight), style)(feature)
+        if not self.recipe.clamp:
             return mapped
         known = feature if weight is None else feature[..., weight > 0]
-        return mapped.clamp(known.min(), known.max()) if known.numel() else mapped
+        return mapped.clamp_(*known.aminmax()) if known.numel() else mapped
 
-    def _regions(self, content: Tensor, style: Style, mask: Tensor | None) -> Regions | None:
-        if content.ndim != 4 or content.shape[1] != 3 or not content.is_floating_point():
-            raise InputError(
-                f"expected content (B, 3, H, W) of floats, got {tuple(content.shape)} {content.dtype}"
-            )
+    def _reduced(self, picture: Tensor) -> Tensor:
+        side = self.recipe.work_side
+        height, width = _size(picture)
+        if side is None or max(height, width) <= side:
+            return picture
+        scale = side / max(height, width)
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        return F.interpolate(picture, size, mode="bilinear", antialias=True)
+
+    def _regions(self, content: Tensor, style: Style, mask: MaskLike | None) -> Regions | None:
         if style.model != self.identity:
             raise InputError(
                 f"the style was made by {style.model} but this model is {self.identity}: make it anew"
@@ -180,7 +251,7 @@ class WCT2(nn.Module):
             return None
         if content.shape[0] != 1:
             raise InputError(f"a mask goes with one picture, got a batch of {content.shape[0]}")
-        regions = Regions.of(mask, _size(content))
+        regions = Regions.of(to_mask(mask, size=_size(content)))
         return regions.only(shared_labels(regions.areas(), style.areas))
 
 

@@ -47,14 +47,15 @@ class Compact(WaveletAutoencoder):
     def __init__(self) -> None:
         super().__init__()
         inputs = (12, *WIDTHS[:-1])
-        self.encoder = nn.ModuleList(
-            nn.Sequential(_mixing(i, o), *(Residual(o) for _ in range(blocks)))
-            for i, o, blocks in zip(inputs, WIDTHS, _ENCODER_BLOCKS, strict=True)
+        self.mix = nn.ModuleList(_mixing(i, o) for i, o in zip(inputs, WIDTHS, strict=True))
+        self.bend = nn.ModuleList(
+            nn.Sequential(*(Residual(o) for _ in range(blocks)))
+            for o, blocks in zip(WIDTHS, _ENCODER_BLOCKS, strict=True)
         )
         self.correct = nn.ModuleList(Residual(o) for o in WIDTHS)
         self.unmix = nn.ModuleList(_mixing(o, i) for i, o in zip(inputs, WIDTHS, strict=True))
-        for mixing, unmixing in zip(self.encoder, self.unmix, strict=True):
-            unmixing.weight.data = mixing[0].weight.data.transpose(0, 1).clone()
+        for mixing, unmixing in zip(self.mix, self.unmix, strict=True):
+            unmixing.weight.data = mixing.weight.data.transpose(0, 1).clone()
 
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """See `WaveletAutoencoder.encode`."""
@@ -65,7 +66,7 @@ class Compact(WaveletAutoencoder):
             bands = haar_split(x)
             skips[level - 1] = Skip(bands[1:], _size(x))
             x = bands.LL
-        encoded: Tensor = self.encoder[level - 1](x)
+        encoded: Tensor = self.bend[level - 1](self.mix[level - 1](x))
         return encoded
 
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:

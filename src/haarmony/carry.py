@@ -1,0 +1,73 @@
+"""Carry: bring a change of colour found on a reduced copy to the full picture as a smooth field of affine maps.
+
+At each place of a coarse grid the stylized copy is regressed on the content's colours, y ~ A x + b, over a Gaussian
+window; the field (A, b) is smooth, and is applied to the full picture. So the result is locally an affine function
+of the content: every edge is the content's own, and flat sky stays flat (the photorealism condition of Levin et al.
+2008 and Luan et al. 2017; the guided filter of He et al. 2013 with a colour guide, whose ridge here leads to the
+map of the whole picture instead of to zero, so that texture keeps its contrast where colours hardly vary).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CELLS = 64
+SIGMA = 3.0
+RIDGE = 1e-3
+
+
+def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, ridge: float = RIDGE) -> Tensor:
+    """The field of affine maps from a picture to its stylized version.
+
+    Args:
+        reduced: (B, 3, h, w), the content at the size of `stylized`, in [0, 1].
+        stylized: (B, 3, h, w).
+        sigma: of the Gaussian window, in cells of a grid with 64 cells along the long side.
+        ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes over.
+
+    Returns:
+        (B, 12, rows, columns): the nine entries of A by rows, then b.
+    """
+    batch, _, height, width = reduced.shape
+    scale = min(1.0, CELLS / max(height, width))
+    cells = max(1, round(height * scale)), max(1, round(width * scale))
+    products = [(reduced[:, i : i + 1] * torch.cat((reduced, stylized), 1)) for i in range(3)]
+    sums = F.adaptive_avg_pool2d(torch.cat((reduced, stylized, *products), 1), cells)
+    everywhere = _regress(
+        sums.mean((2, 3), keepdim=True), torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6
+    )
+    matrix, offset = _regress(_blur(sums, sigma), everywhere[0], ridge)
+    field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
+    return _blur(field, sigma / 2)
+
+
+def apply_field(content: Tensor, field: Tensor) -> Tensor:
+    """Map every pixel of (B, 3, H, W) by the field's affine map at its place; the result is not clipped."""
+    upsampled = F.interpolate(field, content.shape[-2:], mode="bilinear", align_corners=False)
+    matrix, offset = upsampled[:, :9].unflatten(1, (3, 3)), upsampled[:, 9:]
+    return (matrix * content[:, None]).sum(2) + offset
+
+
+def _regress(sums: Tensor, prior: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
+    """Ridge regression of y on x towards the matrix `prior` from the means of x, y, x_i x, x_i y (channels)."""
+    means = sums.permute(0, 2, 3, 1)
+    x, y = means[..., :3], means[..., 3:6]
+    products = means[..., 6:].unflatten(-1, (3, 6))
+    xx = products[..., :3] - x[..., :, None] * x[..., None, :]
+    xy = products[..., 3:] - x[..., :, None] * y[..., None, :]
+    eye = ridge * torch.eye(3, dtype=sums.dtype, device=sums.device)
+    transposed = torch.linalg.solve(xx + eye, xy + ridge * prior.transpose(-1, -2))
+    matrix = transposed.transpose(-1, -2)
+    return matrix, y - (matrix @ x[..., None])[..., 0]
+
+
+def _blur(x: Tensor, sigma: float) -> Tensor:
+    reach = max(1, round(3 * sigma))
+    taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
+    kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
+    channels = x.shape[1]
+    flat = x.reshape(-1, 1, *x.shape[-2:])
+    flat = F.conv2d(F.pad(flat, (0, 0, reach, reach), mode="replicate"), kernel)
+    flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="replicate"), kernel.transpose(2, 3))
+    return flat.view(-1, channels, *x.shape[-2:])

@@ -1,0 +1,169 @@
+"""Train `compact` through the matching: what counts is the picture that a transfer gives.
+
+Starts where `distil` ended. Each batch transfers every photo to the light of the next; the affine maps of the
+matching are constants of the step, so nothing is differentiated through an eigen-decomposition. Losses: the Gram
+distance to the style, the structure and the flatness of the content, closeness of the network's own picture to a
+local affine map of the content (the photorealism condition), and all of `distil`'s, which keep the features the
+teacher's and the blocks inverses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from haarmony.carry import affine_field, apply_field
+from haarmony.losses import edges, false_gradient, gram, gram_distances, luma, ssim
+from haarmony.matching import gaussian_ot
+from haarmony.methods.wct2 import traverse
+from haarmony.moments import Moments
+from haarmony.networks.compact import Compact
+from haarmony.networks.vgg_features import VGGFeatures
+from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
+from haarmony.training.distil import WEIGHTS as DISTIL_WEIGHTS
+from haarmony.training.distil import Components, distil_losses, learning_rate
+from haarmony.training.photos import crops
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """What a run is made of; stored with its checkpoint."""
+
+    steps: int = 2000
+    size: int = 256
+    batch: int = 4
+    learning_rate: float = 1e-3
+    noise: float = 0.05
+    seed: int = 1
+    gram: float = 1.0
+    structure: float = 2.0
+    edges: float = 1.0
+    flatness: float = 0.1
+    affine: float = 20.0
+    distil: float = 0.25
+
+
+def transfer_batch(network: Compact, picture: Tensor, *, ridge: float) -> Tensor:
+    """Each picture of a batch with the light of the one before it, as the network gives it."""
+    with torch.no_grad():
+        plain, _ = network.encode_all(picture)
+        styles = {
+            f"encoder{level}": [Moments.of(f) for f in feature.roll(1, 0)] for level, feature in plain.items()
+        }
+
+    def match(site: str, feature: Tensor) -> Tensor:
+        with torch.no_grad():
+            maps = [
+                gaussian_ot(Moments.of(f.detach()), style, ridge=ridge)
+                for f, style in zip(feature, styles[site], strict=True)
+            ]
+        return torch.cat([m(f[None]) for m, f in zip(maps, feature, strict=True)])
+
+    return traverse(network, picture, ("encoder",), match)
+
+
+def transfer_losses(
+    network: Compact, components: Components, picture: Tensor, settings: TransferSettings, *, ridge: float
+) -> dict[str, Tensor]:
+    """The losses of the transfer itself, each a mean over the batch."""
+    teacher = components.teacher
+    with torch.no_grad(), torch.autocast(picture.device.type, torch.bfloat16):
+        own = [gram(feature.float()) for feature in teacher(picture)]
+    wanted = [g.roll(1, 0) for g in own]
+    untouched = gram_distances(own, wanted)
+    raw = transfer_batch(network, picture, ridge=ridge)
+    carried = apply_field(picture, affine_field(picture, raw))
+    output = carried.clamp(0, 1)
+    with torch.autocast(picture.device.type, torch.bfloat16):
+        features = teacher(output)
+    distances = gram_distances([gram(feature.float()) for feature in features], wanted)
+    ratio = distances.sum(0) / (untouched.sum(0) + 0.25 * untouched.sum(0).mean())
+    layers = distances / (untouched + 0.25 * untouched.mean(1, keepdim=True))
+    before, after = luma(picture), luma(output)
+    return {
+        "gram": 0.7 * ratio.mean() + 0.3 * layers.mean(),
+        "structure": 1 - ssim(before, after).mean(),
+        "edges": 1 - ssim(edges(before), edges(after)).mean(),
+        "flatness": false_gradient(picture, output).mean(),
+        "affine": F.mse_loss(raw, carried) + F.mse_loss(carried, output),
+    }
+
+
+def train_transfer(
+    photos: list[Tensor],
+    teacher: VGGFeatures,
+    folder: Path,
+    settings: TransferSettings,
+    *,
+    ridge: float = 1e-3,
+    device: str = "cpu",
+    log_every: int = 25,
+) -> Compact:
+    """Train on from `folder`/distil.pt, or go on from `folder`/transfer.pt.
+
+    Args:
+        photos: uint8 (3, H, W), from `load_photos`.
+        teacher: VGG-19.
+        folder: holds the distilled network and receives the checkpoint.
+        settings: the recipe.
+        ridge: of the matching.
+        device: where to train.
+        log_every: steps between two lines of progress and two checkpoints.
+    """
+    path = folder / "transfer.pt"
+    network = Compact().to(device, memory_format=torch.channels_last)
+    components = Components(teacher).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
+    state = load_checkpoint(path)
+    distilled = load_checkpoint(folder / "distil.pt")
+    assert distilled is not None
+    components.load_state_dict(distilled["components"], strict=False)
+    start = 0
+    if state is None:
+        network.load_state_dict(distilled["network"])
+    else:
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        start = state["step"]
+    sums: dict[str, float] = {}
+    for step in range(start, settings.steps):
+        generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
+        picture = crops(photos, size=settings.size, batch=settings.batch, seed=settings.seed, step=step).to(
+            device, memory_format=torch.channels_last
+        )
+        losses = transfer_losses(network, components, picture, settings, ridge=ridge)
+        total = torch.stack([getattr(settings, name) * loss for name, loss in losses.items()]).sum()
+        corner = picture[..., : settings.size // 2, : settings.size // 2]
+        kept = distil_losses(network, components(corner), corner, settings.noise, generator)
+        kept_weights = {**DISTIL_WEIGHTS, "picture": 20.0}
+        total = total + settings.distil * sum(
+            kept_weights[name.rstrip("1234")] * loss for name, loss in kept.items()
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
+        optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        for name, loss in (losses | kept).items():
+            sums[name] = sums.get(name, 0.0) + loss.item() / log_every
+        if (step + 1) % log_every == 0 or step + 1 == settings.steps:
+            print(
+                f"step {step + 1} " + " ".join(f"{name} {value:.4f}" for name, value in sums.items()),
+                flush=True,
+            )
+            sums = {}
+            save_checkpoint(
+                path,
+                {
+                    "step": step + 1,
+                    "settings": asdict(settings),
+                    "network": network.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                },
+            )
+    return network
