@@ -226,7 +226,7 @@ def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
 
 
 MODELS: dict[str, Model] = {
-    "vgg19_cat5": _vgg19_model("cat5", "", 0),
-    "vgg19_sum": _vgg19_model("sum", "", 0),
+    "vgg19": _vgg19_model("cat5", "", 10_107_535),
+    "vgg19_sum": _vgg19_model("sum", "", 7_010_959),
 }
 """By name."""

@@ -1,0 +1,103 @@
+"""The closed-form start of a decoder.
+
+Each of its convolutions undoes one of the encoder's; the best linear answer to that is a ridge regression.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from haarmony.networks.autoencoder import Skips
+from haarmony.networks.vgg19 import ENCODER, VGG19
+
+_POSITIONS = 500  # of every batch
+
+
+class Trace(NamedTuple):
+    """What the encoder did to a picture, by the names of its convolutions.
+
+    Attributes:
+        given: to each convolution; to conv1_1 the picture itself.
+        made: by each convolution, after its ReLU.
+        skips: of the poolings.
+    """
+
+    given: dict[str, Tensor]
+    made: dict[str, Tensor]
+    skips: Skips
+
+
+@torch.no_grad()
+def trace(network: VGG19, picture: Tensor) -> Trace:
+    """Encode a picture and keep everything on the way."""
+    given: dict[str, Tensor] = {}
+    made: dict[str, Tensor] = {}
+
+    def keep(name: str, _: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        given[name], made[name] = inputs[0], output  # the ReLU that follows works in place
+
+    hooks = [network.encoder[name].register_forward_hook(partial(keep, name)) for name in ENCODER]
+    _, skips = network.encode_all(picture)
+    for hook in hooks:
+        hook.remove()
+    return Trace(given | {"conv1_1": picture}, made, skips)
+
+
+def measure_units(network: VGG19, pictures: Iterable[Tensor]) -> Tensor:
+    """(9,) the mean activation of each encoder layer; see `weights.vgg19_encoder`."""
+    means = [[float(x.mean()) for x in trace(network, picture).made.values()] for picture in pictures]
+    return torch.tensor(means, dtype=torch.float64).mean(0).float()
+
+
+@torch.no_grad()
+def regress(
+    network: VGG19, batches: Iterator[Tensor], *, samples: int = 40_000, ridge: float = 1e-4, seed: int = 0
+) -> None:
+    """Set every decoder convolution to the regression of what the encoder's was given on what it made.
+
+    What cat5 lays side by side tells the same twice, since the bands add up to the original; each side gets
+    half of the answer. Left to itself a regression would hardly listen to LL, and LL is where the style is.
+
+    Args:
+        network: gets its decoder; its encoder is set.
+        batches: pictures.
+        samples: positions that each regression sees.
+        ridge: the penalty, as a share of the inputs' mean square.
+        seed: of the choice of positions.
+    """
+    choose = torch.Generator().manual_seed(seed)
+    sums: dict[str, tuple[Tensor, Tensor]] = {}
+    for _ in range(math.ceil(samples / _POSITIONS)):
+        given, made, _ = trace(network, next(batches))
+        for name in ENCODER:
+            x, y = _windows(made[name], given[name], choose)
+            if name in sums:
+                sums[name][0].addmm_(x.T, x)
+                sums[name][1].addmm_(x.T, y)
+            else:
+                sums[name] = x.T @ x, x.T @ y
+    for name, (gram, answer) in sums.items():
+        gram = gram.double()
+        gram.diagonal()[:-1] += ridge * gram.diagonal()[:-1].mean()
+        solution = torch.cholesky_solve(answer.double(), torch.linalg.cholesky(gram)).T
+        weight = solution[:, :-1].reshape(solution.shape[0], -1, 3, 3)
+        convolution = network.decoding(name)
+        if convolution.in_channels == 5 * weight.shape[1]:
+            weight = weight.repeat(1, 5, 1, 1) / 2
+        convolution.load_state_dict({"weight": weight, "bias": solution[:, -1]})
+
+
+def _windows(x: Tensor, y: Tensor, choose: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random 3x3 windows of x, with a 1 appended, and what y is there: (N, 9C + 1) and (N, O)."""
+    batch, _, height, width = x.shape
+    where = torch.randint(batch * height * width, (_POSITIONS,), generator=choose).to(x.device)
+    picture, row, column = where // (height * width), where // width % height, where % width
+    windows = F.pad(x, (1, 1, 1, 1), mode="reflect").unfold(2, 3, 1).unfold(3, 3, 1)
+    return F.pad(windows[picture, :, row, column].flatten(1), (0, 1), value=1.0), y[picture, :, row, column]

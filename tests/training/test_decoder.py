@@ -1,0 +1,184 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from haarmony.errors import InputError
+from haarmony.networks.oxford import FILE
+from haarmony.networks.vgg19 import ENCODER, VGG19, unpool_convolve
+from haarmony.networks.weights import vgg19_encoder
+from haarmony.training import decoder
+from haarmony.training.checkpoint import load_checkpoint
+from haarmony.training.decoder import CHECKPOINT, DecoderSettings, export, main, train, validate
+from haarmony.training.inversion import measure_units, regress, trace
+from haarmony.training.photos import crops
+
+TINY = DecoderSettings(steps=4, size=16, batch=2, samples=1000, ridge=1e-2)
+
+
+def oxford() -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    tensors: dict[str, Tensor] = {}
+    for name, (before, after) in ENCODER.items():
+        tensors[f"{name}.weight"] = torch.randn(after, before, 3, 3) * (2 / (9 * before)) ** 0.5
+        tensors[f"{name}.bias"] = torch.zeros(after)
+    return tensors
+
+
+@pytest.fixture(autouse=True)
+def encoder_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_file(oxford(), tmp_path / FILE)
+    monkeypatch.setenv("HAARMONY_WEIGHTS", str(tmp_path))
+
+
+def photos() -> list[Tensor]:
+    """Smooth colours: a picture that a network can learn."""
+    rng = np.random.default_rng(0)
+    small = [Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)) for _ in range(4)]
+    large = [image.resize((40, 32), Image.Resampling.BICUBIC) for image in small]
+    return [torch.from_numpy(np.array(image)).permute(2, 0, 1) for image in large]
+
+
+def batches() -> list[Tensor]:
+    return [photo[None, :, :32, :32].float() / 255 for photo in photos()]
+
+
+def network_with_encoder(variant: str) -> VGG19:
+    torch.manual_seed(0)
+    network = VGG19(variant)
+    network.encoder.load_state_dict(vgg19_encoder(oxford()))
+    units = measure_units(network, batches())
+    network.encoder.load_state_dict(vgg19_encoder(oxford(), units))
+    return network
+
+
+def test_units_bring_every_layer_to_a_mean_of_one() -> None:
+    network = network_with_encoder("cat5")
+    torch.testing.assert_close(measure_units(network, batches()), torch.ones(len(ENCODER)))
+
+
+def test_the_trace_holds_what_went_in_and_came_out() -> None:
+    network = network_with_encoder("sum")
+    given, made, skips = trace(network, batches()[0])
+    assert list(given) == list(made) == list(ENCODER)
+    torch.testing.assert_close(given["conv1_1"], batches()[0])
+    torch.testing.assert_close(given["conv1_2"], made["conv1_1"])
+    assert all(activation.min() >= 0 for activation in made.values())
+    assert skips.keys() == {1, 2, 3}
+
+
+@pytest.mark.slow
+def test_both_variants_start_from_the_same_answer() -> None:
+    answers = {}
+    for variant in ("sum", "cat5"):
+        network = network_with_encoder(variant)
+        before = validate(network, photos())
+        regress(network, iter(batches() * 2), samples=4000, ridge=1e-3)
+        assert min(validate(network, photos())) > max(before) + 5
+        given, made, skips = trace(network, batches()[0])
+        convolution = network.decoding("conv1_2")
+        with torch.no_grad():
+            if variant == "sum":
+                answers[variant] = convolution(made["conv1_2"])
+            else:
+                answers[variant] = unpool_convolve(given["conv2_1"], skips[1], convolution)
+    torch.testing.assert_close(answers["sum"], answers["cat5"], atol=1e-3, rtol=1e-3)
+
+
+@pytest.fixture
+def no_regression(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that starts at random: regressions take seconds."""
+    monkeypatch.setattr(decoder, "regress", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("no_regression")
+@pytest.mark.parametrize("half", [False, True])
+def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, half: bool) -> None:
+    settings = DecoderSettings(**{**vars(TINY), "half": half})
+    monkeypatch.setattr(decoder, "_MEASURED", 3)
+    whole = train("sum", photos(), tmp_path / "whole", settings, log_every=2)
+
+    def crops_until_killed(*arguments, step: int, **options) -> Tensor:
+        if step == 3:
+            raise KeyboardInterrupt
+        return crops(*arguments, step=step, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder, "crops", crops_until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            train("sum", photos(), tmp_path / "parts", settings, log_every=2)
+    state = load_checkpoint(tmp_path / "parts" / CHECKPOINT)
+    assert state is not None
+    assert state["step"] == 2
+    parts = train("sum", photos(), tmp_path / "parts", settings, log_every=2)
+    for name, expected in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], expected, msg=name)
+
+
+@pytest.mark.usefixtures("no_regression")
+def test_training_leaves_the_encoder_alone_and_teaches_the_decoder(tmp_path: Path) -> None:
+    settings = DecoderSettings(**{**vars(TINY), "steps": 3})
+    network = train("cat5", photos(), tmp_path / "run", settings, validation=photos()[:2], log_every=1)
+    assert (tmp_path / "run" / "sheet.png").is_file()
+    state = load_checkpoint(tmp_path / "run" / CHECKPOINT)
+    assert state is not None
+    for name, tensor in vgg19_encoder(oxford(), state["units"]).items():
+        torch.testing.assert_close(network.encoder.state_dict()[name], tensor)
+    torch.manual_seed(settings.seed)
+    for name, tensor in VGG19("cat5").decoder.state_dict().items():
+        assert not torch.equal(network.decoder.state_dict()[name], tensor)
+
+
+@pytest.mark.usefixtures("no_regression")
+def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
+    train("sum", photos(), tmp_path / "run", DecoderSettings(**{**vars(TINY), "steps": 1}))
+    with pytest.raises(InputError, match="another recipe"):
+        train("sum", photos(), tmp_path / "run", TINY)
+    with pytest.raises(InputError, match="train first"):
+        export(tmp_path / "nowhere" / CHECKPOINT, tmp_path / "out.safetensors")
+
+
+@pytest.mark.usefixtures("no_regression")
+def test_the_command_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos").mkdir()
+    for index, photo in enumerate(photos()):
+        Image.fromarray(photo.permute(1, 2, 0).numpy()).save(tmp_path / "photos" / f"{index}.png")
+    folder = str(tmp_path / "photos")
+    flags = ["--variant", "sum", "--steps", "1", "--size", "16", "--batch", "2", "--half"]
+    places = ["--photos", folder, "--validation", folder, "--run", str(tmp_path / "run")]
+    main([*flags, *places, "--export", str(tmp_path / "out.safetensors")])
+    assert "median psnr of 4 photos" in capsys.readouterr().out
+    tensors = load_file(tmp_path / "out.safetensors")
+    assert tensors.pop("units").dtype == torch.float32
+    assert {name: t.shape for name, t in tensors.items()} == {
+        name: t.shape for name, t in VGG19("sum").decoder.state_dict().items()
+    }
+
+
+@pytest.mark.slow
+def test_kill_9_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
+    script = (
+        "import sys, torch; from pathlib import Path; from haarmony.training.decoder import *\n"
+        "photos = [torch.full((3, 32, 32), 40 * k, dtype=torch.uint8) for k in range(6)]\n"
+        "s = DecoderSettings(steps=10_000, size=16, batch=1, samples=500, ridge=1e-2)\n"
+        "train('sum', photos, Path(sys.argv[1]), s, log_every=1)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    path = tmp_path / "run" / CHECKPOINT
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert load_checkpoint(path) is not None
