@@ -1,10 +1,11 @@
-"""Carry: bring a change of colour found on a reduced copy to the full picture as a smooth field of affine maps.
+"""Carry: bring a change of colour found on a reduced copy to the full picture as a smooth field of maps.
 
-At each place of a coarse grid the stylized copy is regressed on the content's colours, y ~ A x + b, over a Gaussian
-window; the field (A, b) is smooth, and is applied to the full picture. So the result is locally an affine function
-of the content: every edge is the content's own, and flat sky stays flat (the photorealism condition of Levin et al.
-2008 and Luan et al. 2017; the guided filter of He et al. 2013 with a colour guide, whose ridge here leads to the
-map of the whole picture instead of to zero, so that texture keeps its contrast where colours hardly vary).
+At each place of a coarse grid the stylized copy is regressed on the content's colours, y ~ A x + b, over a
+Gaussian window; the field (A, b) is smooth, and is applied to the full picture. So the result is locally an
+affine function of the content: every edge is the content's own, and flat sky stays flat (the photorealism
+condition of Levin et al. 2008 and Luan et al. 2017; the guided filter of He et al. 2013 with a colour guide,
+whose ridge here leads to the map of the whole picture instead of to zero, so that texture keeps its contrast
+where colours hardly vary).
 """
 
 import torch
@@ -23,12 +24,13 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
         reduced: (B, 3, h, w), the content at the size of `stylized`, in [0, 1].
         stylized: (B, 3, h, w).
         sigma: of the Gaussian window, in cells of a grid with 64 cells along the long side.
-        ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes over.
+        ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes
+            over.
 
     Returns:
         (B, 12, rows, columns): the nine entries of A by rows, then b.
     """
-    batch, _, height, width = reduced.shape
+    height, width = reduced.shape[-2:]
     scale = min(1.0, CELLS / max(height, width))
     cells = max(1, round(height * scale)), max(1, round(width * scale))
     products = [(reduced[:, i : i + 1] * torch.cat((reduced, stylized), 1)) for i in range(3)]
@@ -44,15 +46,15 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
 def apply_field(content: Tensor, field: Tensor) -> Tensor:
     """Map every pixel of (B, 3, H, W) by the field's affine map at its place; the result is not clipped."""
     upsampled = F.interpolate(field, content.shape[-2:], mode="bilinear", align_corners=False)
-    matrix, offset = upsampled[:, :9].unflatten(1, (3, 3)), upsampled[:, 9:]
+    matrix, offset = upsampled[:, :9].reshape(-1, 3, 3, *content.shape[-2:]), upsampled[:, 9:]
     return (matrix * content[:, None]).sum(2) + offset
 
 
 def _regress(sums: Tensor, prior: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Ridge regression of y on x towards the matrix `prior` from the means of x, y, x_i x, x_i y (channels)."""
+    """Ridge regression of y on x towards the matrix `prior` from the means of x, y, x_i x, x_i y."""
     means = sums.permute(0, 2, 3, 1)
     x, y = means[..., :3], means[..., 3:6]
-    products = means[..., 6:].unflatten(-1, (3, 6))
+    products = means[..., 6:].reshape(*means.shape[:-1], 3, 6)
     xx = products[..., :3] - x[..., :, None] * x[..., None, :]
     xy = products[..., 3:] - x[..., :, None] * y[..., None, :]
     eye = ridge * torch.eye(3, dtype=sums.dtype, device=sums.device)

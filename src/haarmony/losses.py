@@ -37,7 +37,7 @@ def edges(gray: Tensor) -> Tensor:
 
 
 def ssim(a: Tensor, b: Tensor, *, window: int = 7) -> Tensor:
-    """Mean structural similarity (B,) of gray pictures (B, 1, H, W) in 0..1 (Wang et al. 2004), uniform window."""
+    """Mean structural similarity (B,) of (B, 1, H, W) in 0..1 (Wang et al. 2004), over a uniform window."""
     mean_a, mean_b = F.avg_pool2d(a, window, 1), F.avg_pool2d(b, window, 1)
     variance_a = F.avg_pool2d(a * a, window, 1) - mean_a**2
     variance_b = F.avg_pool2d(b * b, window, 1) - mean_b**2

@@ -107,8 +107,8 @@ def cholesky(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Affine
 def gaussian_ot(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Affine:
     """The optimal transport between the two Gaussians, also called Monge-Kantorovich linear or MKL.
 
-    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2 (Pitie and Kokaram 2007, eq. 8; Olkin and Pukelsheim 1982): of all maps
-    with the wanted covariance the one that moves the features least.
+    A = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2 (Pitie and Kokaram 2007, eq. 8; Olkin and Pukelsheim 1982): of all
+    maps with the wanted covariance the one that moves the features least.
 
     Args:
         content: statistics of the features to map.
@@ -155,12 +155,14 @@ def _ridged(moments: Moments, ridge: float, ddof: int) -> Tensor:
 def _factor(moments: Moments, ridge: float) -> Tensor:
     covariance = moments.covariance()
     level = ridge * _mean_variance(covariance) + 1e-12
-    return torch.linalg.cholesky(
-        covariance + level * torch.eye(moments.channels, dtype=torch.float64, device=covariance.device)
-    )
+    eye = torch.eye(moments.channels, dtype=torch.float64, device=covariance.device)
+    factor: Tensor = torch.linalg.cholesky(covariance + level * eye)
+    return factor
 
 
 def _power(symmetric: Tensor, exponent: float, cutoff: float) -> Tensor:
+    values: Tensor
+    vectors: Tensor
     values, vectors = torch.linalg.eigh(symmetric)
     kept = values > cutoff
     powers = torch.where(kept, values.clamp_min(torch.finfo(values.dtype).tiny) ** exponent, 0.0)

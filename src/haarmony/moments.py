@@ -1,7 +1,7 @@
 """Moments: the count, mean and covariance of features, all that a transfer needs to know of a picture.
 
-They merge: `a + b` are the moments of both sets together (Chan, Golub and LeVeque 1979), so tiles, frames of a
-shot, several style pictures or many machines can each bring their own.
+They merge: `a + b` are the moments of both sets together (Chan, Golub and LeVeque 1979), so tiles, frames of
+a shot, several style pictures or many machines can each bring their own.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Moments:
         return self.mean.shape[0]
 
     def covariance(self, *, ddof: int = 0) -> Tensor:
-        """(C, C) scatter / (count - ddof); the divisor falls back to count where count <= ddof, and 0 / 0 is 0."""
+        """(C, C) scatter / (count - ddof); the divisor is count where count <= ddof, and 0 / 0 is 0."""
         divisor = self.count - ddof if self.count > ddof else self.count
         return self.scatter / divisor if divisor > 0 else self.scatter
 

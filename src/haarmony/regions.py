@@ -1,7 +1,7 @@
 """Regions: label masks as weights of the moments, one set of statistics a label.
 
-A hard mask gives each pixel one label; a soft one gives each label a weight at each pixel. Either becomes a weight
-map a label at any feature size, so a method never needs to know which it was given.
+A hard mask gives each pixel one label; a soft one gives each label a weight at each pixel. Either becomes a
+weight map a label at any feature size, so a method never needs to know which it was given.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Bands(NamedTuple):
 
 
 def haar_filters() -> Tensor:
-    """The four 2x2 Haar filters LL, LH, HL, HH as (4, 2, 2): outer products of [1 1] and [-1 1] over sqrt 2."""
+    """The 2x2 Haar filters LL, LH, HL, HH as (4, 2, 2): outer products of [1 1] and [-1 1], over sqrt 2."""
     low, high = torch.tensor([1.0, 1.0]), torch.tensor([-1.0, 1.0])
     return torch.stack([torch.outer(a, b) / 2 for a in (low, high) for b in (low, high)])
 
@@ -104,7 +104,7 @@ def synthesise(coefficients: Tensor, filters: Tensor) -> Tensor:
 
 
 def frame_error(filters: Tensor, size: int = 16) -> float:
-    """How far a stride-2 bank is from a tight frame: max |sum_k T_k^T T_k - I| on a periodic size x size grid.
+    """How far a stride-2 bank is from a tight frame: max |sum_k T_k^T T_k - I| on a periodic grid.
 
     Zero (to rounding) means perfect reconstruction and preserved energy. Max, average and one-band pooling
     fail this check; Haar passes it (Yoo et al. 2019, section 3.2; Ye et al. 2018 for the frame condition).

@@ -9,7 +9,7 @@ SCALE = 3.0
 
 
 def colour_gradient(picture: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Gradient magnitude of a picture (H, W, 3) at Gaussian scale 3 px, root of the sum over R, G, B of squares."""
+    """Gradient magnitude of (H, W, 3) at Gaussian scale 3 px, root of the sum over R, G, B of squares."""
     channels = np.moveaxis(np.asarray(picture, np.float64), -1, 0)
     squares = sum(gaussian_gradient_magnitude(channel, SCALE) ** 2 for channel in channels)
     return np.asarray(np.sqrt(squares))

@@ -44,7 +44,7 @@ def gram_ratio(
     style: NDArray[np.floating],
     output: NDArray[np.floating],
 ) -> float:
-    """Gram distance of the output to the style, relative to that of the untouched content (1 = no style moved)."""
+    """Gram distance of the output to the style over that of the untouched content (1 = no style moved)."""
     wanted = grams(network, style)
     untouched = gram_distance(grams(network, content), wanted)
     return gram_distance(grams(network, output), wanted) / untouched if untouched > 0 else 0.0

@@ -1,9 +1,9 @@
 """WCT2: photorealistic style transfer by wavelet-corrected whitening and colouring (Yoo et al., ICCV 2019).
 
-Adds to PhotoWCT: Haar pooling and unpooling, a tight frame, so that nothing is lost on the way; and progressive
-stylization, one pass in which every level is matched before the next is encoded, instead of four networks in a row.
-Where features are matched is chosen by stages: `encoder` (LL at each level), `skip` (LH, HL, HH of each pooling)
-and `decoder` (between decoder levels).
+Adds to PhotoWCT: Haar pooling and unpooling, a tight frame, so that nothing is lost on the way; and
+progressive stylization, one pass in which every level is matched before the next is encoded, instead of four
+networks in a row. Where features are matched is chosen by stages: `encoder` (LL at each level), `skip` (LH,
+HL, HH of each pooling) and `decoder` (between decoder levels).
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def visit_sites(
 ) -> tuple[Tensor, Skips, int]:
     """Walk a picture through the network to the last transfer site, offering the feature at each to `visit`.
 
-    The order is that of progressive stylization: each encoder level before the next is encoded, then the skips,
-    then the feature before each decoder level. `visit(site, feature)` returns the feature to go on with.
+    The order is that of progressive stylization: each encoder level before the next is encoded, then the
+    skips, then the feature before each decoder level. `visit(site, feature)` returns the feature to go on
+    with.
 
     Returns:
         The feature behind the last site, the skips, and the decoder level to go on with.

@@ -1,7 +1,7 @@
 """The wavelet autoencoder: what WCT2 asks of any network that it stylizes with.
 
-A level goes one step deeper. Between levels a Haar pooling keeps LL on the main path and lays LH, HL, HH aside as
-a `Skip`; the decoder's unpooling takes them back (Yoo et al., ICCV 2019, section 3.2 and figure 2).
+A level goes one step deeper. Between levels a Haar pooling keeps LL on the main path and lays LH, HL, HH
+aside as a `Skip`; the decoder's unpooling takes them back (Yoo et al., ICCV 2019, section 3.2 and figure 2).
 """
 
 from abc import ABC, abstractmethod
@@ -48,7 +48,7 @@ class WaveletAutoencoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
-        """Decode one level: feature `level` to feature `level - 1`, or to the unclipped picture for level 1."""
+        """Decode one level: feature `level` to feature `level - 1`, level 1 to the unclipped picture."""
 
     def encode_all(self, x: Tensor) -> tuple[dict[int, Tensor], Skips]:
         """The features of all levels and the skips, with nothing transferred."""

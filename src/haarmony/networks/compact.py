@@ -1,9 +1,9 @@
 """The embedded network: a small wavelet autoencoder distilled from VGG-19, the default of haarmony.
 
-Level k = Haar pooling, a tall orthonormal channel mixing (a tight frame: U^T U = I) on a linear main path, then
-residual blocks that bend the features towards the principal components of VGG-19's relu1_1 ... relu4_1. Each
-decoder block inverts its encoder block from the feature and the skipped high bands alone. The picture itself enters
-through a Haar split, so no layer runs at full resolution.
+Level k = Haar pooling, a tall orthonormal channel mixing (a tight frame: U^T U = I) on a linear main path,
+then residual blocks that bend the features towards the principal components of VGG-19's relu1_1 ... relu4_1.
+Each decoder block inverts its encoder block from the feature and the skipped high bands alone. The picture
+itself enters through a Haar split, so no layer runs at full resolution.
 """
 
 import torch
@@ -19,25 +19,26 @@ _ENCODER_BLOCKS = (1, 1, 2, 2)
 
 
 class Residual(nn.Module):
-    """x + W relu(V * x): a 3x3 convolution on reflected borders, ReLU, a 1x1 convolution that starts at zero."""
+    """x + W relu(V * x): a 3x3 convolution on reflected borders, ReLU, a 1x1 one that starts at zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.spread = nn.Conv2d(channels, channels, 3)
         self.gather = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.gather.weight)
-        nn.init.zeros_(self.gather.bias)
+        for parameter in self.gather.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
         mode = "reflect" if min(x.shape[-2:]) > 1 else "replicate"
-        return x + self.gather(F.relu_(self.spread(F.pad(x, (1, 1, 1, 1), mode=mode))))
+        bent: Tensor = self.gather(F.relu_(self.spread(F.pad(x, (1, 1, 1, 1), mode=mode))))
+        return x + bent
 
 
 def _mixing(inputs: int, outputs: int) -> nn.Conv2d:
     mixing = nn.Conv2d(inputs, outputs, 1)
     nn.init.orthogonal_(mixing.weight)
-    nn.init.zeros_(mixing.bias)
+    nn.init.zeros_(mixing.get_parameter("bias"))
     return mixing
 
 
@@ -55,7 +56,9 @@ class Compact(WaveletAutoencoder):
         self.correct = nn.ModuleList(Residual(o) for o in WIDTHS)
         self.unmix = nn.ModuleList(_mixing(o, i) for i, o in zip(inputs, WIDTHS, strict=True))
         for mixing, unmixing in zip(self.mix, self.unmix, strict=True):
-            unmixing.weight.data = mixing.weight.data.transpose(0, 1).clone()
+            unmixing.get_parameter("weight").data = (
+                mixing.get_parameter("weight").data.transpose(0, 1).clone()
+            )
 
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """See `WaveletAutoencoder.encode`."""

@@ -1,4 +1,4 @@
-"""Plain VGG-19 features (Simonyan and Zisserman 2015): the teacher of `compact` and the ground of the Gram distance."""
+"""Plain VGG-19 features (Simonyan and Zisserman 2015): the teacher of `compact`, and of the Gram distance."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 class VGGFeatures(nn.Module):
-    """relu1_1, relu2_1, relu3_1 and relu4_1 of VGG-19 with max-pooling, for pictures (B, 3, H, W), RGB in [0, 1]."""
+    """relu1_1, relu2_1, relu3_1, relu4_1 of VGG-19 with max-pooling; pictures (B, 3, H, W) are RGB in [0, 1]."""
 
     mean: Tensor
 
@@ -20,9 +20,10 @@ class VGGFeatures(nn.Module):
         """Take the convolutions from a state dict.
 
         Args:
-            weights: `convB_N.weight` (out, in, 3, 3) and `convB_N.bias` for conv1_1 to conv4_1, for BGR input in
-                0..255 minus the ImageNet mean.
-            padding: how the 3x3 convolutions see the border: constant (zero), as the network was trained, or reflect.
+            weights: `convB_N.weight` (out, in, 3, 3) and `convB_N.bias` for conv1_1 to conv4_1, for BGR input
+                in 0..255 minus the ImageNet mean.
+            padding: how the 3x3 convolutions see the border: constant (zero), as the network was trained, or
+                reflect.
         """
         super().__init__()
         self.padding = padding
@@ -45,7 +46,9 @@ class VGGFeatures(nn.Module):
             if block > 1:
                 x = F.max_pool2d(x, 2)
             for number in range(1, len(widths) + 1):
-                x = F.relu(self.get_submodule(f"conv{block}_{number}")(F.pad(x, (1, 1, 1, 1), mode=self.padding)))
+                x = F.relu(
+                    self.get_submodule(f"conv{block}_{number}")(F.pad(x, (1, 1, 1, 1), mode=self.padding))
+                )
                 if number == 1:
                     features.append(x)
         return features

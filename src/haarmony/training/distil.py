@@ -1,9 +1,10 @@
-"""Distil VGG-19 into `compact`: the encoder learns the principal components of the teacher's features, and each
-decoder block learns to invert its encoder block.
+"""Distil VGG-19 into `compact`.
 
-Three losses together, on random crops of photographs:
+The encoder learns the principal components of the teacher's features, and each decoder block learns to invert
+its encoder block. Three losses together, on random crops of photographs:
 - distillation: each level's feature against the principal components of relu1_1 ... relu4_1;
-- block inverses: decode(k) of the (noisy) feature k against feature k - 1, from LL and the skipped bands alone;
+- block inverses: decode(k) of the (noisy) feature k against feature k - 1, from LL and the skipped bands
+  alone;
 - reconstruction of the picture through the whole network.
 The noise keeps colour and form out of directions of tiny variance, which matching would amplify.
 """
@@ -76,11 +77,11 @@ class Components(nn.Module):
             moments = [Moments.of(feature.transpose(0, 1).flatten(1)) for feature in self.features(picture)]
             found = [a + b for a, b in zip(found, moments, strict=True)] if found else moments
         shares = []
-        for level, width, moments in zip(LEVELS, WIDTHS, found, strict=True):
-            values, vectors = torch.linalg.eigh(moments.covariance())
+        for level, width, whole in zip(LEVELS, WIDTHS, found, strict=True):
+            values, vectors = torch.linalg.eigh(whole.covariance())
             values, vectors = values.flip(0), vectors.flip(1)
             scale = values[:width].mean().sqrt()
-            self.get_buffer(f"mean{level}").copy_(moments.mean)
+            self.get_buffer(f"mean{level}").copy_(whole.mean)
             self.get_buffer(f"basis{level}").copy_(vectors[:, :width].T / scale)
             shares.append(float(values[:width].sum() / values.sum()))
         return shares
@@ -113,10 +114,11 @@ WEIGHTS = {"distil": 1.0, "invert": 0.2, "picture": 1.0}
 
 @torch.no_grad()
 def start_at_components(network: Compact, components: Components, pictures: list[Tensor]) -> None:
-    """Set the first mixing to the least-squares map from the picture's Haar bands to the first level's components.
+    """Set the first mixing to the least-squares map from the picture's Haar bands to the first components.
 
     It holds most of their variance and a gain of about ten, which gradient steps are slow to find; the first
-    unmixing becomes its pseudo-inverse. Deeper mixings stay orthonormal, halved where a Haar LL doubles the scale.
+    unmixing becomes its pseudo-inverse. Deeper mixings stay orthonormal, halved where a Haar LL doubles the
+    scale.
     """
     inputs = torch.cat(
         [torch.cat(haar_split(p - 0.5), 1).transpose(0, 1).flatten(1) for p in pictures], 1
@@ -126,13 +128,15 @@ def start_at_components(network: Compact, components: Components, pictures: list
     solution = torch.linalg.solve(inputs @ inputs.T, inputs @ wanted.T).T
     matrix, offset = solution[:, :-1], solution[:, -1]
     inverse = torch.linalg.pinv(matrix)
-    network.mix[0].weight.copy_(matrix[..., None, None])
-    network.mix[0].bias.copy_(offset)
-    network.unmix[0].weight.copy_(inverse[..., None, None])
-    network.unmix[0].bias.copy_(-inverse @ offset)
+    for mixing, weight, bias in (
+        (network.mix[0], matrix, offset),
+        (network.unmix[0], inverse, -inverse @ offset),
+    ):
+        mixing.get_parameter("weight").copy_(weight[..., None, None])
+        mixing.get_parameter("bias").copy_(bias)
     for level in (3, 4):
-        network.mix[level - 1].weight.mul_(0.5)
-        network.unmix[level - 1].weight.mul_(2)
+        network.mix[level - 1].get_parameter("weight").mul_(0.5)
+        network.unmix[level - 1].get_parameter("weight").mul_(2)
 
 
 def learning_rate(step: int, steps: int, peak: float, *, warm_up: int = 100) -> float:
@@ -163,7 +167,7 @@ def distil(
     """
     path = folder / "distil.pt"
     torch.manual_seed(settings.seed)
-    network = Compact().to(device, memory_format=torch.channels_last)
+    network: Compact = Compact().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     components = Components(teacher).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     state = load_checkpoint(path)
@@ -192,7 +196,7 @@ def distil(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
         optimiser.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         if (step + 1) % log_every == 0 or step + 1 == settings.steps:

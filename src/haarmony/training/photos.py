@@ -1,4 +1,4 @@
-"""Photographs for training: crops whose choice is a pure function of (seed, step), so that a run can resume."""
+"""Photographs for training: crops that depend on seed and step alone, so that a run can resume."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def load_photos(folder: str | os.PathLike[str], *, at_least: int = 1) -> list[Te
             if min(array.shape[:2]) >= at_least:
                 photos.append(torch.from_numpy(array).permute(2, 0, 1))
     if not photos:
-        raise InputError(f"no photographs of at least {at_least} pixels in {folder}; expected .jpg, .png or .webp files")
+        raise InputError(
+            f"no photographs of at least {at_least} pixels in {folder}; expected .jpg, .png or .webp files"
+        )
     return photos
 
 

@@ -1,10 +1,10 @@
 """Train `compact` through the matching: what counts is the picture that a transfer gives.
 
 Starts where `distil` ended. Each batch transfers every photo to the light of the next; the affine maps of the
-matching are constants of the step, so nothing is differentiated through an eigen-decomposition. Losses: the Gram
-distance to the style, the structure and the flatness of the content, closeness of the network's own picture to a
-local affine map of the content (the photorealism condition), and all of `distil`'s, which keep the features the
-teacher's and the blocks inverses.
+matching are constants of the step, so nothing is differentiated through an eigen-decomposition. Losses: the
+Gram distance to the style, the structure and the flatness of the content, closeness of the network's own
+picture to a local affine map of the content (the photorealism condition), and all of `distil`'s, which keep
+the features the teacher's and the blocks inverses.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def train_transfer(
         log_every: steps between two lines of progress and two checkpoints.
     """
     path = folder / "transfer.pt"
-    network = Compact().to(device, memory_format=torch.channels_last)
+    network: Compact = Compact().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     components = Components(teacher).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
     state = load_checkpoint(path)
@@ -146,7 +146,7 @@ def train_transfer(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
         optimiser.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         for name, loss in (losses | kept).items():
