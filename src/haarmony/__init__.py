@@ -1,29 +1,80 @@
 """haarmony: give a photo the light of another photo, and keep every edge of it.
 
+    import haarmony
+
+    haarmony.transfer("day.jpg", "sunset.jpg", strength=0.8).save("out.jpg")
+
 The public names are imported on first use, so that `import haarmony` and the command line start without
 loading torch.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from haarmony.errors import HaarmonyError, ImageError, InputError, WeightsError
+    from haarmony import matching, wavelets
+    from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError, InputError, WeightsError
+    from haarmony.matching import Affine
+    from haarmony.media.image import Picture, read_image, write_image
+    from haarmony.media.mask import Mask, read_mask
+    from haarmony.methods.wct2 import WCT2, Recipe
+    from haarmony.moments import Moments
+    from haarmony.networks.weights import models
+    from haarmony.pipelines.photo import transfer
+    from haarmony.style import Style
 
-__version__ = version("haarmony")
+    __version__: str
 
 _HOME = {
+    "Affine": "haarmony.matching",
     "HaarmonyError": "haarmony.errors",
+    "HaarmonyWarning": "haarmony.errors",
     "ImageError": "haarmony.errors",
     "InputError": "haarmony.errors",
+    "Mask": "haarmony.media.mask",
+    "Moments": "haarmony.moments",
+    "Picture": "haarmony.media.image",
+    "Recipe": "haarmony.methods.wct2",
+    "Style": "haarmony.style",
+    "WCT2": "haarmony.methods.wct2",
     "WeightsError": "haarmony.errors",
+    "models": "haarmony.networks.weights",
+    "read_image": "haarmony.media.image",
+    "read_mask": "haarmony.media.mask",
+    "transfer": "haarmony.pipelines.photo",
+    "write_image": "haarmony.media.image",
 }
+_MODULES = ("matching", "wavelets")
 
-__all__ = ["HaarmonyError", "ImageError", "InputError", "WeightsError", "__version__"]
+__all__ = [
+    "WCT2",
+    "Affine",
+    "HaarmonyError",
+    "HaarmonyWarning",
+    "ImageError",
+    "InputError",
+    "Mask",
+    "Moments",
+    "Picture",
+    "Recipe",
+    "Style",
+    "WeightsError",
+    "__version__",
+    "matching",
+    "models",
+    "read_image",
+    "read_mask",
+    "transfer",
+    "wavelets",
+    "write_image",
+]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("haarmony")
+    if name in _MODULES:
+        return import_module(f"haarmony.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'haarmony' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -15,3 +15,7 @@ class ImageError(HaarmonyError):
 
 class WeightsError(HaarmonyError):
     """Weights that are missing, damaged or of another network."""
+
+
+class HaarmonyWarning(UserWarning):
+    """Something that was done in part only, or left out, and that the user may want to know."""

@@ -715,6 +715,12 @@ DAMAGED = _sound_files()
 
 
 class TestWriting:
+    def test_a_picture_saves_itself_as_write_image_does(self, tmp_path):
+        picture = Picture(smooth(), depth=16)
+        picture.save(tmp_path / "saved.png")
+        write_image(tmp_path / "written.png", picture)
+        assert (tmp_path / "saved.png").read_bytes() == (tmp_path / "written.png").read_bytes()
+
     @pytest.mark.parametrize("name", ["a", "a.txt", "a.heic", "a.gif", ".png"])
     def test_unknown_extension(self, tmp_path, name):
         for attempt in (check_writable, lambda path: write_image(path, Picture(smooth()))):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from haarmony.errors import ImageError, InputError
+from haarmony.errors import HaarmonyWarning, ImageError, InputError
 from haarmony.media import metadata, png, profile, tiff
 from haarmony.media.files import StrPath, probe, replacing
 from haarmony.media.opening import (
@@ -68,6 +68,10 @@ class Picture:
     profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+
+    def save(self, path: StrPath) -> None:
+        """Write the picture, by extension, as :func:`write_image` does."""
+        write_image(path, self)
 
 
 def read_image(source: StrPath | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -225,7 +229,7 @@ def write_image(path: StrPath, picture: Picture) -> None:
             )
             file.write(encoded.getbuffer())
     for note in notes:
-        warnings.warn(f"{named(path)}: {note}", stacklevel=2)
+        warnings.warn(f"{named(path)}: {note}", HaarmonyWarning, stacklevel=2)
 
 
 def _from_pillow(image: Image.Image) -> Picture:

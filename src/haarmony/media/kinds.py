@@ -28,9 +28,9 @@ def to_tensor(picture: PictureLike) -> tuple[Tensor, Callable[[Tensor], Any]]:
     """A picture as floats (B, 3, H, W), RGB in [0, 1], and the way back to its own kind.
 
     Args:
-        picture: a path or a `Picture` (comes back as a `Picture`), a Pillow image, an array (H, W), (H, W, 1),
-            (H, W, 3) or (H, W, 4) of uint8, uint16 or floats in [0, 1] (grey comes back as (H, W, 3), alpha
-            untouched), or a tensor (3, H, W) or (B, 3, H, W) of floats in [0, 1].
+        picture: a path or a `Picture` (comes back as a `Picture`), a Pillow image, an array (H, W),
+            (H, W, 1), (H, W, 3) or (H, W, 4) of uint8, uint16 or floats in [0, 1] (grey comes back as
+            (H, W, 3), alpha untouched), or a tensor (3, H, W) or (B, 3, H, W) of floats in [0, 1].
 
     Raises:
         ImageError: for a file that cannot be read.
@@ -48,8 +48,28 @@ def to_tensor(picture: PictureLike) -> tuple[Tensor, Callable[[Tensor], Any]]:
     if isinstance(picture, (str, os.PathLike)):
         return _of_picture(read_image(picture))
     raise InputError(
-        f"expected a path, Picture, Pillow image, array or tensor, got {type(picture).__name__}: convert it first"
+        f"expected a path, Picture, Pillow image, array or tensor, got {type(picture).__name__}: "
+        "convert it first"
     )
+
+
+def to_picture(picture: PictureLike) -> Picture:
+    """A picture of any kind that `to_tensor` takes as a `Picture`; arrays and tensors are sRGB.
+
+    Raises:
+        ImageError: for a file that cannot be read.
+        InputError: as `to_tensor`, and for a batch.
+    """
+    if isinstance(picture, Picture):
+        return picture
+    if isinstance(picture, Image.Image):
+        return from_pil(picture)
+    if isinstance(picture, (str, os.PathLike)):
+        return read_image(picture)
+    tensor, _ = to_tensor(picture)
+    if tensor.shape[0] != 1:
+        raise InputError(f"expected one picture, got a batch of {tensor.shape[0]}: give them one by one")
+    return Picture(_pixels(tensor.detach()))
 
 
 def to_mask(mask: MaskLike, *, size: tuple[int, int]) -> Mask:

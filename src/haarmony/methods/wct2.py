@@ -8,6 +8,7 @@ HL, HH of each pooling) and `decoder` (between decoder levels).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.carry import affine_field, apply_field
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.matching import Matching, gaussian_ot, zca
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_tensor
 from haarmony.moments import Moments
@@ -106,6 +107,19 @@ RECIPES: Mapping[str, Recipe] = {
 """Of the models that ship, by name."""
 
 
+def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bool) -> None:
+    """Find out before any work whether a transfer makes sense.
+
+    Raises:
+        InputError: for a strength outside [0, 1], or a mask on one side alone.
+    """
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength is between 0 and 1, got {strength:g}")
+    if has_content_mask != has_style_mask:
+        given, missing = ("content", "style") if has_content_mask else ("style", "content")
+        raise InputError(f"the {given} has a mask but the {missing} has none: give both or neither")
+
+
 class WCT2(nn.Module):
     """A loaded WCT2 model: a wavelet autoencoder and how its features are matched."""
 
@@ -179,7 +193,8 @@ class WCT2(nn.Module):
             strength: 0 returns the content itself, 1 the full transfer. In between, features are blended and
                 what the network itself loses is given back in proportion.
             content_mask: labels that the style shares; needs a style made with a mask, and a single content.
-                Pixels of labels that the two cannot share keep their look.
+                Pixels of labels that the two cannot share keep their look, and a
+                `HaarmonyWarning` names them.
 
         Returns:
             The same kind as the content, values in [0, 1] or the kind's full range.
@@ -189,9 +204,10 @@ class WCT2(nn.Module):
             InputError: for anything that does not fit together.
         """
         tensor, back = to_tensor(content)
+        check_request(
+            strength, has_content_mask=content_mask is not None, has_style_mask=style.areas is not None
+        )
         regions = self._regions(tensor, style, content_mask)
-        if not 0 <= strength <= 1:
-            raise InputError(f"strength is between 0 and 1, got {strength:g}")
         if strength == 0:
             return back(tensor.clone())
         return back(
@@ -213,6 +229,8 @@ class WCT2(nn.Module):
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
 
         def match(site: str, feature: Tensor) -> Tensor:
+            if site not in style.sites:
+                raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
             labels = style.sites[site]
             if regions is None:
                 mapped = self._map(feature, labels[WHOLE], None)
@@ -245,15 +263,21 @@ class WCT2(nn.Module):
             raise InputError(
                 f"the style was made by {style.model} but this model is {self.identity}: make it anew"
             )
-        if (mask is None) != (style.areas is None):
-            given, missing = ("style", "content") if mask is None else ("content", "style")
-            raise InputError(f"the {given} has a mask but the {missing} has none: give both or neither")
         if mask is None or style.areas is None:
             return None
         if content.shape[0] != 1:
             raise InputError(f"a mask goes with one picture, got a batch of {content.shape[0]}")
         regions = Regions.of(to_mask(mask, size=_size(content)))
-        return regions.only(shared_labels(regions.areas(), style.areas))
+        areas = regions.areas()
+        shared = shared_labels(areas, style.areas)
+        if kept := [label for label in areas if label not in shared and areas[label] > 0]:
+            warnings.warn(
+                f"the content keeps its look where its mask says {', '.join(kept)}: the style's mask "
+                f"({', '.join(style.areas)}) has no such region, or one of a very different area",
+                HaarmonyWarning,
+                stacklevel=2,
+            )
+        return regions.only(shared)
 
 
 def _size(x: Tensor) -> tuple[int, int]:
