@@ -15,6 +15,9 @@ from torch import Tensor
 from haarmony.errors import InputError
 from haarmony.moments import Moments
 
+_TINY = 1e-30
+"""A variance below all that features can have."""
+
 Matching = Callable[[Moments, Moments], "Affine"]
 
 
@@ -95,11 +98,15 @@ def cholesky(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Affine
     Args:
         content: statistics of the features to map.
         style: statistics that they shall have.
-        ridge: added to both covariances, as a share of their mean variance, so that a factor always exists.
+        ridge: added to both covariances, as a share of the larger mean variance, so that a factor always
+            exists; also bounds the gain.
     """
     if _nothing_known(content, style):
         return Affine.identity(content)
-    left, right = _factor(style, ridge), _factor(content, ridge)
+    C, S = content.covariance(), style.covariance()
+    level = _level(C, S, ridge)
+    eye = torch.eye(content.channels, dtype=torch.float64, device=C.device)
+    left, right = torch.linalg.cholesky(S + level * eye), torch.linalg.cholesky(C + level * eye)
     matrix = torch.linalg.solve_triangular(right, left, upper=False, left=False)
     return Affine.moving(matrix, content.mean, style.mean)
 
@@ -118,7 +125,7 @@ def gaussian_ot(content: Moments, style: Moments, *, ridge: float = 1e-5) -> Aff
     if _nothing_known(content, style):
         return Affine.identity(content)
     C, S = content.covariance(), style.covariance()
-    level = ridge * torch.maximum(_mean_variance(C), _mean_variance(S)) + torch.finfo(torch.float64).tiny
+    level = _level(C, S, ridge)
     eye = torch.eye(content.channels, dtype=torch.float64, device=C.device)
     values, vectors = torch.linalg.eigh(C + level * eye)
     root = values.clamp_min(level).sqrt()
@@ -143,21 +150,14 @@ def _nothing_known(content: Moments, style: Moments) -> bool:
     return bool((content.count <= 0) | (style.count <= 0))
 
 
-def _mean_variance(covariance: Tensor) -> Tensor:
-    return covariance.diagonal().mean().clamp_min(0)
+def _level(C: Tensor, S: Tensor, ridge: float) -> Tensor:
+    """The share `ridge` of the larger mean variance, so that a flat region is not amplified without end."""
+    return ridge * torch.maximum(C.diagonal().mean(), S.diagonal().mean()).clamp_min(_TINY)
 
 
 def _ridged(moments: Moments, ridge: float, ddof: int) -> Tensor:
     covariance = moments.covariance(ddof=ddof)
     return covariance + ridge * torch.eye(moments.channels, dtype=covariance.dtype, device=covariance.device)
-
-
-def _factor(moments: Moments, ridge: float) -> Tensor:
-    covariance = moments.covariance()
-    level = ridge * _mean_variance(covariance) + 1e-12
-    eye = torch.eye(moments.channels, dtype=torch.float64, device=covariance.device)
-    factor: Tensor = torch.linalg.cholesky(covariance + level * eye)
-    return factor
 
 
 def _power(symmetric: Tensor, exponent: float, cutoff: float) -> Tensor:

@@ -12,7 +12,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 class VGGFeatures(nn.Module):
-    """relu1_1, relu2_1, relu3_1, relu4_1 of VGG-19 with max-pooling; pictures (B, 3, H, W) are RGB in [0, 1]."""
+    """relu1_1, relu2_1, relu3_1, relu4_1 of VGG-19 with max-pooling; takes (B, 3, H, W), RGB in [0, 1]."""
 
     mean: Tensor
 
