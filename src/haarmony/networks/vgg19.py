@@ -81,10 +81,10 @@ class VGG19(WaveletAutoencoder):
         self.encoder = nn.ModuleDict({"conv0": nn.Conv2d(3, 3, 1)})
         self.decoder = nn.ModuleDict()
         for name, (before, after) in ENCODER.items():
-            self.encoder[name] = _convolution(before, after)
+            self.encoder[name] = ReflectedConvolution(before, after)
         for name, (before, after) in reversed(ENCODER.items()):
             undoing = self._decoder_name(name)
-            self.decoder[undoing] = _convolution(after if undoing == name else 5 * after, before)
+            self.decoder[undoing] = ReflectedConvolution(after if undoing == name else 5 * after, before)
 
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """Encode one level; see `WaveletAutoencoder.encode`. No feature is negative.
@@ -132,6 +132,31 @@ class VGG19(WaveletAutoencoder):
         return f"{name}_2" if self.variant == "cat5" and name in POOLED else name
 
 
+class ReflectedConvolution(nn.Conv2d):
+    """A 3x3 convolution of the reflected picture; see `convolve_reflected`."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__(before, after, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve (B, C, H, W) to (B, O, H, W)."""
+        return convolve_reflected(x, self.weight, self.bias)
+
+
+def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A 3x3 convolution that sees x reflected beyond its border, without a padded copy of x.
+
+    Zeros beyond the border spoil the outermost lines alone; those are convolved again. Sides are at least 2.
+    """
+    out = F.conv2d(x, weight, bias, padding=1)
+    for line, near, pad in ((0, slice(0, 2), (1, 0)), (-1, slice(-2, None), (0, 1))):
+        rows = F.pad(x[..., near, :], (1, 1, *pad), mode="reflect")
+        columns = F.pad(x[..., near], (*pad, 1, 1), mode="reflect")
+        out[..., line, :] = F.conv2d(rows, weight, bias)[..., 0, :]
+        out[..., line] = F.conv2d(columns, weight, bias)[..., 0]
+    return out
+
+
 def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
     """The unpooling of cat5: the four bands, each synthesised alone, and the original.
 
@@ -163,16 +188,14 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
     Returns:
         (B, channels out, H, W).
     """
-    channels = 4 * low.shape[1]
-    kernel, bias = convolution.weight, convolution.bias
-    phases = _phase_kernels(kernel[:, :channels])
+    channels, (height, width) = 4 * low.shape[1], _size(low)
     bands = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
-    out = F.conv2d(F.pad(_even(skip), (1, 1, 1, 1), mode="reflect"), kernel[:, channels:], bias)
-    height, width = low.shape[-2:]
+    phases = _phase_kernels(convolution.weight[:, :channels])
+    out = convolve_reflected(_even(skip), convolution.weight[:, channels:], convolution.bias)
     for row in range(2):
         for column in range(2):
-            block = bands[..., row : row + height + 1, column : column + width + 1]
-            out[..., row::2, column::2] += F.conv2d(block, phases[row, column])
+            phase = F.conv2d(bands, phases[row, column])
+            out[..., row::2, column::2].add_(phase[..., row : row + height, column : column + width])
     return out[..., : skip.size[0], : skip.size[1]]
 
 
@@ -199,10 +222,6 @@ def _even(skip: Skip) -> Tensor:
     if height % 2 == 0 and width % 2 == 0:
         return skip.original
     return F.pad(skip.original, (0, width % 2, 0, height % 2), mode="replicate")
-
-
-def _convolution(before: int, after: int) -> nn.Conv2d:
-    return nn.Conv2d(before, after, 3, padding=1, padding_mode="reflect")
 
 
 def _size(x: Tensor) -> tuple[int, int]:
