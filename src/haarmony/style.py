@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -15,6 +17,7 @@ from haarmony.errors import InputError
 from haarmony.moments import Moments
 
 _FORMAT = "haarmony style 1"
+_PARTS = ("count", "mean", "scatter")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Style:
         tensors: dict[str, Tensor] = {}
         for site, labels in self.sites.items():
             for label, moments in labels.items():
-                for name in ("count", "mean", "scatter"):
+                for name in _PARTS:
                     tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
         metadata = {"format": _FORMAT, "model": self.model}
         if self.areas is not None:
@@ -51,7 +54,8 @@ class Style:
                 f"cannot write the style to {target}: {error.strerror}; choose a writable place"
             ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Style:
@@ -60,7 +64,6 @@ class Style:
         Raises:
             InputError: when the file is missing, damaged or not a style.
         """
-        sites: dict[str, dict[str, Moments]] = {}
         try:
             with safe_open(os.fspath(path), framework="pt") as file:
                 metadata = file.metadata() or {}
@@ -69,14 +72,29 @@ class Style:
                         f"{path} is not a haarmony style; make one with WCT2.style(picture).save(path)"
                     )
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return cls(metadata["model"], _sites(tensors), json.loads(metadata.get("areas", "null")))
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error
-        for site, label in {
-            (name.split("/", 1)[0], name.split("/", 1)[1].rsplit("/", 1)[0]) for name in tensors
-        }:
-            parts = (tensors[f"{site}/{label}/{name}"] for name in ("count", "mean", "scatter"))
-            sites.setdefault(site, {})[label] = Moments(*parts)
-        areas = metadata.get("areas")
-        return cls(metadata["model"], sites, None if areas is None else json.loads(areas))
+        except (KeyError, ValueError) as error:
+            raise InputError(f"the style {path} is damaged: make it anew from its picture") from error
+
+
+def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:
+    """Moments by site and label; KeyError or ValueError where the tensors are not those of a style."""
+    sites: dict[str, dict[str, Moments]] = {}
+    for name in sorted(tensors):
+        site, rest = name.split("/", 1)
+        label, part = rest.rsplit("/", 1)
+        if part != "count":
+            continue
+        parts = count, mean, scatter = [tensors[f"{site}/{label}/{part}"] for part in _PARTS]
+        shapes = (), (mean.numel(),), (mean.numel(), mean.numel())
+        if any(
+            x.shape != shape or x.dtype != torch.float64 or not x.isfinite().all()
+            for x, shape in zip(parts, shapes, strict=True)
+        ):
+            raise ValueError(f"{site}/{label} holds no moments")
+        sites.setdefault(site, {})[label] = Moments(count, mean, scatter)
+    return sites

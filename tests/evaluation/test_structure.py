@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from haarmony.evaluation.structure import edge_ssim, luma, ssim
+
+METRICS = pytest.mark.parametrize("metric", [ssim, edge_ssim])
+
+
+def picture(seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).random((40, 48, 3))
+    smooth = gaussian_filter(noise, (4, 4, 0))
+    return (smooth - smooth.min()) / (smooth.max() - smooth.min())
+
+
+@METRICS
+def test_identity(metric) -> None:
+    assert metric(picture(0), picture(0)) == pytest.approx(1, abs=1e-9)
+
+
+@METRICS
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_symmetry_and_range(metric, first: int, second: int) -> None:
+    a, b = picture(first), picture(second)
+    assert metric(a, b) == pytest.approx(metric(b, a), abs=1e-12)
+    assert -1 <= metric(a, b) <= 1
+
+
+@METRICS
+def test_more_damage_is_less_structure(metric) -> None:
+    noise = np.random.default_rng(1).standard_normal((40, 48, 3))
+    scores = [metric(picture(0), np.clip(picture(0) + k * noise, 0, 1)) for k in (0, 0.02, 0.1, 0.3)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] < 0.5
+
+
+def test_edges_ignore_a_shift_of_brightness() -> None:
+    dark = 0.8 * picture(0)
+    assert edge_ssim(dark, dark + 0.2) == pytest.approx(1, abs=1e-6)
+    assert ssim(dark, dark + 0.2) < 0.99
+
+
+def test_luma_is_that_of_bt_601() -> None:
+    assert luma(np.eye(3)[None]) == pytest.approx(np.array([[76.245, 149.685, 29.07]]))

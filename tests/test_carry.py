@@ -1,0 +1,111 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from haarmony.carry import affine_field, apply_field
+
+SIZES = [(1, 1), (1, 40), (40, 1), (7, 9), (64, 64), (130, 97)]
+
+
+def photo(height: int, width: int, *, batch: int = 1, seed: int = 0) -> Tensor:
+    """Smooth colours with some texture, in [0.1, 0.9]."""
+    generator = torch.Generator().manual_seed(seed)
+    smooth = F.interpolate(
+        torch.rand(batch, 3, 5, 6, generator=generator), (height, width), mode="bilinear", align_corners=True
+    )
+    texture = torch.rand(batch, 3, height, width, generator=generator)
+    return 0.1 + 0.7 * smooth + 0.1 * texture
+
+
+MATRIX = torch.tensor([[0.9, 0.2, -0.1], [0.1, 0.6, 0.0], [-0.2, 0.1, 0.8]])
+OFFSET = torch.tensor([0.1, -0.05, 0.2]).view(1, 3, 1, 1)
+
+
+def recoloured(picture: Tensor) -> Tensor:
+    return torch.einsum("ij,bjhw->bihw", MATRIX, picture) + OFFSET
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_changed_nothing_carried(size: tuple[int, int]) -> None:
+    picture = photo(*size)
+    carried = apply_field(picture, affine_field(picture, picture))
+    torch.testing.assert_close(carried, picture, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_affine_change_is_carried_exactly(size: tuple[int, int]) -> None:
+    picture = photo(*size, batch=2)
+    carried = apply_field(picture, affine_field(picture, recoloured(picture)))
+    assert carried.shape == picture.shape
+    torch.testing.assert_close(carried, recoloured(picture), rtol=0, atol=1e-3)
+
+
+def test_a_change_that_varies_in_space_is_followed() -> None:
+    picture = photo(96, 128)
+    dusk = torch.linspace(0.4, 1, 128).view(1, 1, 1, 128)
+    carried = apply_field(picture, affine_field(picture, picture * dusk))
+    assert (carried - picture * dusk).abs().max() < 0.05
+    assert (carried - picture * dusk).abs().mean() < 0.3 * (picture - picture * dusk).abs().mean()
+
+
+def test_flat_regions_stay_flat_and_edges_stay_where_they_are() -> None:
+    picture = torch.full((1, 3, 256, 256), 0.8)
+    picture[..., 128:, :] = 0.3
+    generator = torch.Generator().manual_seed(0)
+    blotches = F.interpolate(torch.randn(1, 3, 32, 32, generator=generator), (256, 256), mode="bicubic")
+    stylized = recoloured(picture) + 0.02 * blotches
+    carried = apply_field(picture, affine_field(picture, stylized))
+    sky = carried[..., :100, :]
+    steps = (sky[..., 1:] - sky[..., :-1]).abs().max()
+    blotchy = (stylized[..., :100, 1:] - stylized[..., :100, :-1]).abs().max()
+    assert steps < 0.25 * blotchy
+    jumps = (carried[..., 1:, :] - carried[..., :-1, :]).abs().amax((0, 1, 3))
+    assert int(jumps.argmax()) == 127
+    assert jumps[127] > 20 * torch.cat((jumps[:127], jumps[128:])).max()
+
+
+def test_a_reduced_copy_carries_as_the_full_one() -> None:
+    picture = photo(192, 256)
+    warm = picture.clone()
+    warm[:, :1] = picture[:, :1].sqrt()
+    reduced, reduced_warm = (
+        F.interpolate(x, (96, 128), mode="bilinear", antialias=True) for x in (picture, warm)
+    )
+    small = apply_field(picture, affine_field(reduced, reduced_warm))
+    full = apply_field(picture, affine_field(picture, warm))
+    assert (small - full).abs().mean() < 0.01
+    assert (small - warm).abs().mean() < 0.2 * (picture - warm).abs().mean()
+
+
+def test_texture_keeps_its_contrast_where_colour_hardly_varies() -> None:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.full((1, 3, 64, 128), 0.5) + 0.002 * torch.randn(1, 1, 64, 128, generator=generator)
+    picture[..., 64:] = photo(64, 64)
+    carried = apply_field(picture, affine_field(picture, 0.5 * picture + 0.2))
+    flat = (..., slice(0, 32))
+    assert float(carried[flat].std() / picture[flat].std()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_pictures_of_a_batch_do_not_mix() -> None:
+    picture = photo(20, 30, batch=2)
+    stylized = torch.cat((recoloured(picture[:1]), picture[1:].flip(1)))
+    together = apply_field(picture, affine_field(picture, stylized))
+    for i in range(2):
+        alone = apply_field(picture[i : i + 1], affine_field(picture[i : i + 1], stylized[i : i + 1]))
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=1e-5)
+
+
+def test_constant_pictures_are_moved() -> None:
+    grey, orange = torch.full((1, 3, 8, 8), 0.5), torch.tensor([0.9, 0.5, 0.1]).view(1, 3, 1, 1)
+    carried = apply_field(grey, affine_field(grey, orange.expand_as(grey)))
+    torch.testing.assert_close(carried, orange.expand_as(grey), rtol=0, atol=1e-4)
+
+
+def test_gradients_flow_to_the_stylized_copy() -> None:
+    picture = photo(16, 16)
+    stylized = recoloured(picture).requires_grad_()
+    apply_field(picture, affine_field(picture, stylized)).square().mean().backward()
+    assert stylized.grad is not None
+    assert stylized.grad.isfinite().all()
+    assert stylized.grad.abs().max() > 0

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from haarmony.errors import InputError
+from haarmony.moments import Moments
+from haarmony.style import Style
+
+LABELS = ("whole", "a/b", "/", "grün & 夜", "1 (#800000)", "mean", "")
+
+
+def moments(seed: int, channels: int = 3) -> Moments:
+    return Moments.of(torch.randn(channels, 40, generator=torch.Generator().manual_seed(seed)))
+
+
+def made(areas: dict[str, float] | None = None) -> Style:
+    sites = {
+        site: {label: moments(10 * i + j, i + 2) for j, label in enumerate(LABELS)}
+        for i, site in enumerate(("encoder1", "skip2.LH"))
+    }
+    return Style("compact 0123456789abcdef", sites, areas)
+
+
+def assert_same(a: Style, b: Style) -> None:
+    assert (a.model, a.areas) == (b.model, b.areas)
+    assert a.sites.keys() == b.sites.keys()
+    for site, labels in a.sites.items():
+        assert labels.keys() == b.sites[site].keys()
+        for label, known in labels.items():
+            other = b.sites[site][label]
+            for name in ("count", "mean", "scatter"):
+                torch.testing.assert_close(getattr(known, name), getattr(other, name), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("areas", [None, {label: i + 0.25 for i, label in enumerate(LABELS)}])
+def test_what_is_saved_comes_back(tmp_path: Path, areas: dict[str, float] | None) -> None:
+    style = made(areas)
+    style.save(tmp_path / "söme style.safetensors")
+    assert_same(Style.load(str(tmp_path / "söme style.safetensors")), style)
+
+
+def test_the_same_style_is_the_same_file(tmp_path: Path) -> None:
+    made().save(tmp_path / "a")
+    made().save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "style.safetensors"
+    made().save(target)
+    before = target.read_bytes()
+
+    def full_disk(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full_disk)
+    with pytest.raises(InputError, match="No space left"):
+        made({"whole": 1.0}).save(target)
+    assert target.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def blocked_by_a_file(folder: Path) -> Path:
+    (folder / "file").write_bytes(b"")
+    return folder / "file" / "style.safetensors"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [lambda folder: folder / "nowhere" / "style.safetensors", lambda folder: folder, blocked_by_a_file],
+    ids=["no such folder", "a folder", "below a file"],
+)
+def test_an_unwritable_target_is_one_line(tmp_path: Path, target) -> None:
+    with pytest.raises(InputError, match="cannot write the style to") as caught:
+        made().save(target(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def truncated(path: Path) -> None:
+    made().save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def without_a_tensor(path: Path) -> None:
+    made().save(path)
+    tensors = load_file(path)
+    del tensors["encoder1/whole/mean"]
+    save_file(tensors, path, {"format": "haarmony style 1", "model": "compact"})
+
+
+def with_a_wrong_shape(path: Path) -> None:
+    made().save(path)
+    tensors = load_file(path)
+    tensors["encoder1/whole/mean"] = torch.zeros(7)
+    save_file(tensors, path, {"format": "haarmony style 1", "model": "compact"})
+
+
+def with_a_foreign_tensor(path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, path, {"format": "haarmony style 1", "model": "compact"})
+
+
+def without_a_model(path: Path) -> None:
+    save_file({"a/b/count": torch.zeros(2)}, path, {"format": "haarmony style 1"})
+
+
+def with_broken_areas(path: Path) -> None:
+    tensors = {f"s/l/{name}": getattr(moments(0), name) for name in ("count", "mean", "scatter")}
+    save_file(tensors, path, {"format": "haarmony style 1", "model": "compact", "areas": "{"})
+
+
+DAMAGE = {
+    "missing": lambda path: None,
+    "empty": lambda path: path.write_bytes(b""),
+    "a picture": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200)),
+    "a folder": lambda path: path.mkdir(),
+    "weights": lambda path: save_file({"weight": torch.zeros(2)}, path),
+    "truncated": truncated,
+    "without a tensor": without_a_tensor,
+    "with a wrong shape": with_a_wrong_shape,
+    "with a foreign tensor": with_a_foreign_tensor,
+    "without a model": without_a_model,
+    "with broken areas": with_broken_areas,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_file_that_is_no_style_is_one_line(tmp_path: Path, damage) -> None:
+    path = tmp_path / "style.safetensors"
+    damage(path)
+    with pytest.raises(InputError, match="style") as caught:
+        Style.load(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
