@@ -1,1 +1,1 @@
-"""The command line: parse, call, show."""
+"""The command line: parse, call, show. Everything heavy is imported by the command that needs it."""

@@ -1,0 +1,95 @@
+"""`haarmony train`: the training loops, on a folder of photographs.
+
+A run that was stopped goes on when its command is given again.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from haarmony.errors import InputError
+
+if TYPE_CHECKING:
+    from haarmony.networks.vgg_features import VGGFeatures
+
+_SETTINGS: Final = {"steps": int, "size": int, "batch": int, "learning_rate": float, "seed": int}
+_Settings = TypeVar("_Settings")
+
+
+def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command to the parser."""
+    train = commands.add_parser("train", help="train the networks that haarmony ships")
+    kinds = train.add_subparsers(metavar="WHAT", required=True)
+    for name, run, text in (
+        ("distil", _distil, "distil VGG-19 into compact"),
+        ("transfer", _transfer, "train a distilled compact through the matching"),
+        ("decoder", _decoder, "train a decoder of VGG-19"),
+    ):
+        parser = kinds.add_parser(name, parents=[shared], help=text, description=f"{text}.".capitalize())
+        _add_options(parser, run)
+        if name == "decoder":
+            parser.add_argument("--variant", choices=["sum", "cat5"], default="cat5", help="of the unpooling")
+            parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
+            parser.add_argument(
+                "--export", metavar="FILE", type=Path, help="write the trained weights here, fp16"
+            )
+
+
+def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
+    parser.add_argument("--photos", metavar="DIR", required=True, help="photographs to train on")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="receives the checkpoint")
+    parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, ...")
+    for name, kind in _SETTINGS.items():
+        parser.add_argument(
+            "--" + name.replace("_", "-"), type=kind, metavar="N", help="default: the recipe's"
+        )
+    parser.set_defaults(run=run)
+
+
+def _distil(options: argparse.Namespace) -> None:
+    from haarmony.training.distil import DistilSettings, distil
+    from haarmony.training.photos import load_photos
+
+    settings = _with(DistilSettings(), options)
+    photos = load_photos(options.photos, at_least=settings.size)
+    options.out.mkdir(parents=True, exist_ok=True)
+    distil(photos, _teacher(), options.out, settings, device=options.device)
+
+
+def _transfer(options: argparse.Namespace) -> None:
+    from haarmony.training.photos import load_photos
+    from haarmony.training.transfer import TransferSettings, train_transfer
+
+    if not (options.out / "distil.pt").is_file():
+        raise InputError(f"{str(options.out)!r} holds no distil.pt: run haarmony train distil there first")
+    settings = _with(TransferSettings(), options)
+    photos = load_photos(options.photos, at_least=settings.size)
+    train_transfer(photos, _teacher(), options.out, settings, device=options.device)
+
+
+def _decoder(options: argparse.Namespace) -> None:
+    from haarmony.training import decoder
+    from haarmony.training.photos import load_photos
+
+    settings = _with(decoder.DecoderSettings(), options)
+    photos = load_photos(options.photos, at_least=settings.size)
+    validation = load_photos(options.validation) if options.validation else []
+    decoder.train(
+        options.variant, photos, options.out, settings, validation=validation, device=options.device
+    )
+    if options.export:
+        decoder.export(options.out / decoder.CHECKPOINT, options.export)
+
+
+def _with(settings: _Settings, options: argparse.Namespace) -> _Settings:
+    given = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
+    return replace(settings, **given)  # type: ignore[type-var]
+
+
+def _teacher() -> "VGGFeatures":
+    from haarmony.networks.oxford import oxford_vgg19
+    from haarmony.networks.vgg_features import VGGFeatures
+
+    return VGGFeatures(oxford_vgg19())
