@@ -9,7 +9,8 @@ import torch
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside the target and rename."""
+    """Write beside the target and rename; the folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     torch.save(state, temporary)
     temporary.replace(path)

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from haarmony.errors import InputError
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
 from haarmony.networks.compact import WIDTHS, Compact
@@ -38,6 +39,12 @@ class DistilSettings:
     learning_rate: float = 4e-3
     noise: float = 0.1
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size % 8:
+            raise InputError(
+                f"the size of a crop is a multiple of 8, for it is pooled thrice: got {self.size}"
+            )
 
 
 class Components(nn.Module):

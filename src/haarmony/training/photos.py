@@ -23,13 +23,16 @@ def load_photos(folder: str | os.PathLike[str], *, at_least: int = 1) -> list[Te
         at_least: photos with a shorter side than this are left out.
 
     Raises:
-        InputError: when there is none.
+        InputError: when there is none, or one that cannot be read.
     """
     photos = []
     for path in sorted(Path(folder).glob("*")):
         if path.suffix.lower() in _SUFFIXES:
-            with Image.open(path) as image:
-                array = np.array(image.convert("RGB"))
+            try:
+                with Image.open(path) as image:
+                    array = np.array(image.convert("RGB"))
+            except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+                raise InputError(f"cannot read the photograph {path}: {error}; take it out") from error
             if min(array.shape[:2]) >= at_least:
                 photos.append(torch.from_numpy(array).permute(2, 0, 1))
     if not photos:

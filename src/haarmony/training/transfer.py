@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.carry import affine_field, apply_field
+from haarmony.errors import InputError
 from haarmony.losses import edges, false_gradient, gram, gram_distances, luma, ssim
 from haarmony.matching import gaussian_ot
 from haarmony.methods.wct2 import traverse
@@ -45,6 +46,12 @@ class TransferSettings:
     flatness: float = 0.1
     affine: float = 20.0
     distil: float = 0.25
+
+    def __post_init__(self) -> None:
+        if self.size % 16:
+            raise InputError(
+                f"the size of a crop is a multiple of 16, for halves that pool thrice: got {self.size}"
+            )
 
 
 def transfer_batch(network: Compact, picture: Tensor, *, ridge: float) -> Tensor:
@@ -120,7 +127,8 @@ def train_transfer(
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
     state = load_checkpoint(path)
     distilled = load_checkpoint(folder / "distil.pt")
-    assert distilled is not None
+    if distilled is None:
+        raise InputError(f"{folder} holds no distil.pt to start from: distil first")
     components.load_state_dict(distilled["components"], strict=False)
     start = 0
     if state is None:
