@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -49,6 +50,18 @@ class TestAsAUserRunsIt:
         result = process(SCRIPT, "transfer", "nowhere.png", "dusk.png", "-o", "out.jpg", cwd=here)
         assert (result.returncode, result.stdout) == (2, "")
         assert result.stderr == "haarmony: 'nowhere.png' does not exist: check the path\n"
+
+    def test_an_interrupt_is_one_line_and_leaves_whole_files_alone(self, here):
+        with subprocess.Popen(
+            [SCRIPT, "demo"], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            running.stdout.readline()
+            running.send_signal(signal.SIGINT)
+            errors = running.communicate()[1]
+        assert (running.returncode, errors) == (130, "haarmony: interrupted\n")
+        left = list((here / "haarmony-demo").iterdir())
+        assert 1 <= len(left) < 4
+        assert all(read_image(file).pixels.shape[2] == 3 for file in left)
 
     def test_a_reader_that_goes_away_is_no_traceback(self):
         with subprocess.Popen(
