@@ -79,7 +79,7 @@ def download_oxford(target: Path, *, url: str = URL, md5: str = MD5) -> Path:
         WeightsError: without h5py or a network, or when the checksum is another.
     """
     try:
-        import h5py  # type: ignore[import-untyped]
+        import h5py
     except ImportError:
         raise WeightsError(
             "converting VGG-19's weights needs h5py: install it with pip install 'haarmony[vgg19]'"

@@ -226,7 +226,9 @@ def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
 
 
 MODELS: dict[str, Model] = {
-    "vgg19": _vgg19_model("cat5", "", 10_107_535),
+    "vgg19": _vgg19_model(
+        "cat5", "946bc52842445186c6d798c42feef1d5c08c048acadea5a8e2b7afb10d3e73fa", 10_107_535
+    ),
     "vgg19_sum": _vgg19_model("sum", "", 7_010_959),
 }
 """By name."""
