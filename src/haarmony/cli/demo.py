@@ -38,7 +38,6 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     began = time.perf_counter()
-    options.output.mkdir(parents=True, exist_ok=True)
     tell = (lambda text: None) if options.quiet else say
     with working("loading", quiet=options.quiet):
         import skimage
@@ -51,6 +50,7 @@ def _run(options: argparse.Namespace) -> None:
         folder = Path(skimage.__file__).parent / "data"
         photos = {name: read_image(folder / file) for name, file in _FILES.items()}
         model = WCT2.load(options.model)
+    options.output.mkdir(parents=True, exist_ok=True)
     rows = []
     for content, style in _PAIRS:
         target = options.output / f"{content}-in-the-light-of-{style}.png"
