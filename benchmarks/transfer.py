@@ -8,7 +8,8 @@
 - *ratio*: seconds over T, one forward pass of a plain float32 VGG-19 (max-pooling, zero padding, random
   weights) to relu4_1 at 512 x 512 with the same threads. T is measured in the same process before and after
   every transfer.
-- *peak MB*: the largest resident set of a fresh process that loads the model and transfers once, in 2^20 bytes.
+- *peak MB*: the largest resident set of a fresh process that loads the model and transfers once, in 2^20
+  bytes.
 
 The threads are torch's default; OMP_NUM_THREADS changes them for both sides of the ratio.
 """
