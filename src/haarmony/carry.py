@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CELLS = 64
-SIGMA = 3.0
+CELLS = 32
+SIGMA = 4.0
 RIDGE = 1e-3
 
 
@@ -23,7 +23,7 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
     Args:
         reduced: (B, 3, h, w), the content at the size of `stylized`, in [0, 1].
         stylized: (B, 3, h, w).
-        sigma: of the Gaussian window, in cells of a grid with 64 cells along the long side.
+        sigma: of the Gaussian window, in cells of a grid with 32 cells along the long side.
         ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes
             over.
 

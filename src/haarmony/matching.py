@@ -47,9 +47,9 @@ class Affine:
         return cls(matrix, target - matrix @ source)
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype."""
-        matrix = self.matrix.to(features.dtype)[..., None, None]
-        return torch.nn.functional.conv2d(features, matrix, self.offset.to(features.dtype))
+        """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype and on their device."""
+        matrix = self.matrix.to(features)[..., None, None]
+        return torch.nn.functional.conv2d(features, matrix, self.offset.to(features))
 
     def blend(self, strength: float) -> Affine:
         """Between the identity (strength 0) and this map (strength 1)."""

@@ -80,6 +80,10 @@ class Moments:
         """The number of feature channels C."""
         return self.mean.shape[0]
 
+    def cpu(self) -> Moments:
+        """The same moments in main memory, where matrices of this size are factored fastest."""
+        return Moments(self.count.cpu(), self.mean.cpu(), self.scatter.cpu())
+
     def covariance(self, *, ddof: int = 0) -> Tensor:
         """(C, C) scatter / (count - ddof); the divisor is count where count <= ddof, and 0 / 0 is 0."""
         divisor = self.count - ddof if self.count > ddof else self.count

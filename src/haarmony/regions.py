@@ -35,9 +35,9 @@ class Regions:
     hard: bool
 
     @classmethod
-    def of(cls, mask: Mask) -> Regions:
-        """The regions of a mask, by name."""
-        values = torch.from_numpy(mask.values)
+    def of(cls, mask: Mask, device: torch.device | str = "cpu") -> Regions:
+        """The regions of a mask, by name, with weights on a device."""
+        values = torch.from_numpy(mask.values).to(device)
         if mask.is_soft:
             return cls(dict(zip(mask.names, values, strict=True)), hard=False)
         return cls({name: (values == label).float() for label, name in enumerate(mask.names)}, hard=True)

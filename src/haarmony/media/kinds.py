@@ -126,7 +126,7 @@ def _of_tensor(tensor: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         )
     low, high = (float(value) for value in tensor.detach().aminmax())
     _check_unit(low, high)
-    return batched.float(), lambda result: result.to(tensor.dtype).view(tensor.shape)
+    return batched.float(), lambda result: result.to(tensor).view(tensor.shape)
 
 
 def _planes(pixels: NDArray[np.float32]) -> Tensor:

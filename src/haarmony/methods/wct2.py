@@ -81,9 +81,10 @@ class Recipe:
         stages: where features are matched, any of encoder, skip, decoder.
         matching: (content Moments, style Moments) -> Affine, used at every site.
         clamp: keep each matched feature within the content feature's own minimum and maximum.
-        work_side: run the network on copies of at most this long side, and carry the change of colour to the
-            full picture as a smooth field of affine maps; None runs it at full size, and what it decodes is
-            the result.
+        work_side: run the network on copies of at most this long side, give back what it loses on the plain
+            content, and carry the change of colour to the full picture as a smooth field of affine maps, so
+            that a picture with itself as style comes back as it was; strength then blends the pictures. None
+            runs the network at full size, and what it decodes is the result.
     """
 
     stages: tuple[str, ...] = STAGES
@@ -100,7 +101,7 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=512),
+    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=384),
     "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
     "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
 }
@@ -150,6 +151,10 @@ class WCT2(nn.Module):
         network, identity = load_network(name)
         return cls(network, recipe or RECIPES[name], identity=identity)
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
     @torch.no_grad()
     def style(self, picture: PictureLike, mask: MaskLike | None = None) -> Style:
         """The Moments of a style picture at every site of this model's stages.
@@ -161,15 +166,15 @@ class WCT2(nn.Module):
         Raises:
             InputError: for a batch, or a mask that does not fit.
         """
-        tensor, _ = to_tensor(picture)
+        tensor = to_tensor(picture)[0].to(self._device)
         if tensor.shape[0] != 1:
             raise InputError(f"a style is made of one picture, got a batch of {tensor.shape[0]}")
-        regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)))
+        regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)), self._device)
         sites: dict[str, dict[str, Moments]] = {}
 
         def record(site: str, feature: Tensor) -> Tensor:
             weights = {WHOLE: None} if regions is None else regions.at(_size(feature))
-            sites[site] = {label: Moments.of(feature[0], weight) for label, weight in weights.items()}
+            sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
         visit_sites(self.network, self._reduced(tensor), self.recipe.stages, record)
@@ -191,7 +196,8 @@ class WCT2(nn.Module):
                 statistics. Its pixels are used in their own encoding, whatever profile they carry.
             style: of this model.
             strength: 0 returns the content itself, 1 the full transfer. In between, features are blended and
-                what the network itself loses is given back in proportion.
+                what the network itself loses is given back in proportion; with a `work_side`, pictures are
+                blended.
             content_mask: labels that the style shares; needs a style made with a mask, and a single content.
                 Pixels of labels that the two cannot share keep their look, and a
                 `HaarmonyWarning` names them.
@@ -210,20 +216,20 @@ class WCT2(nn.Module):
         regions = self._regions(tensor, style, content_mask)
         if strength == 0:
             return back(tensor.clone())
+        tensor = tensor.to(self._device)
         return back(
             torch.cat([self._transfer(one[None], style, strength, regions) for one in tensor]).clamp_(0, 1)
         )
 
     def _transfer(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
+        if self.recipe.work_side is None:
+            decoded = self.stylize(content, style, strength, regions)
+            return decoded if strength == 1 else decoded + (1 - strength) * (content - self.network(content))
         reduced = self._reduced(content)
-        stylized = self.stylize(reduced, style, strength, regions)
-        if strength < 1:
-            stylized += (1 - strength) * (reduced - self.network(reduced))
-        return (
-            stylized
-            if self.recipe.work_side is None
-            else apply_field(content, affine_field(reduced, stylized))
-        )
+        lost = reduced - self.network(reduced)
+        field = affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
+        carried = apply_field(content, field)
+        return carried if strength == 1 else torch.lerp(content, carried, strength)
 
     def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
@@ -243,7 +249,7 @@ class WCT2(nn.Module):
         return traverse(self.network, picture, self.recipe.stages, match)
 
     def _map(self, feature: Tensor, style: Moments, weight: Tensor | None) -> Tensor:
-        mapped = self.recipe.matching(Moments.of(feature[0], weight), style)(feature)
+        mapped = self.recipe.matching(Moments.of(feature[0], weight).cpu(), style)(feature)
         if not self.recipe.clamp:
             return mapped
         known = feature if weight is None else feature[..., weight > 0]
@@ -267,7 +273,7 @@ class WCT2(nn.Module):
             return None
         if content.shape[0] != 1:
             raise InputError(f"a mask goes with one picture, got a batch of {content.shape[0]}")
-        regions = Regions.of(to_mask(mask, size=_size(content)))
+        regions = Regions.of(to_mask(mask, size=_size(content)), self._device)
         areas = regions.areas()
         shared = shared_labels(areas, style.areas)
         if kept := [label for label in areas if label not in shared and areas[label] > 0]:

@@ -37,13 +37,13 @@ class TransferSettings:
     steps: int = 2000
     size: int = 256
     batch: int = 4
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     noise: float = 0.05
     seed: int = 1
     gram: float = 1.0
-    structure: float = 2.0
-    edges: float = 1.0
-    flatness: float = 0.1
+    structure: float = 1.0
+    edges: float = 3.0
+    flatness: float = 0.15
     affine: float = 20.0
     distil: float = 0.25
 
@@ -82,7 +82,9 @@ def transfer_losses(
         own = [gram(feature.float()) for feature in teacher(picture)]
     wanted = [g.roll(1, 0) for g in own]
     untouched = gram_distances(own, wanted)
-    raw = transfer_batch(network, picture, ridge=ridge)
+    with torch.no_grad():
+        lost = picture - network(picture)
+    raw = transfer_batch(network, picture, ridge=ridge) + lost
     carried = apply_field(picture, affine_field(picture, raw))
     output = carried.clamp(0, 1)
     with torch.autocast(picture.device.type, torch.bfloat16):
@@ -147,7 +149,7 @@ def train_transfer(
         total = torch.stack([getattr(settings, name) * loss for name, loss in losses.items()]).sum()
         corner = picture[..., : settings.size // 2, : settings.size // 2]
         kept = distil_losses(network, components(corner), corner, settings.noise, generator)
-        kept_weights = {**DISTIL_WEIGHTS, "picture": 20.0}
+        kept_weights = {**DISTIL_WEIGHTS, "picture": 100.0}
         total = total + settings.distil * sum(
             kept_weights[name.rstrip("1234")] * loss for name, loss in kept.items()
         )

@@ -1,0 +1,82 @@
+"""Transfer test pairs and measure the results; write every picture, a sheet of each model and one table.
+
+    python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models compact,vgg19 [--no-masks] [--only p0,p1]
+
+A pair is a folder with `content` and `style` pictures and, for masked transfer, `content_mask` and `style_mask`.
+The Gram distance needs VGG-19's weights; the definitions are in `haarmony.evaluation`.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+from haarmony.evaluation.false_gradient import false_gradient
+from haarmony.evaluation.gram import gram_distance, grams
+from haarmony.evaluation.structure import edge_ssim, ssim
+from haarmony.media.image import read_image, write_image
+from haarmony.media.sheet import Cell, draw_sheet
+from haarmony.networks.oxford import oxford_vgg19
+from haarmony.networks.vgg_features import VGGFeatures
+from haarmony.pipelines.photo import transfer
+
+FIGURES = ("ssim", "edge_ssim", "gram_ratio", "false_gradient", "seconds")
+
+
+def find(pair: Path, name: str) -> Path | None:
+    return next((path for path in sorted(pair.iterdir()) if path.stem == name), None)
+
+
+def measure(vgg: VGGFeatures, content: np.ndarray, style: np.ndarray, output: np.ndarray) -> dict[str, float]:
+    wanted = grams(vgg, style)
+    return {
+        "ssim": ssim(content, output),
+        "edge_ssim": edge_ssim(content, output),
+        "gram_ratio": gram_distance(grams(vgg, output), wanted) / gram_distance(grams(vgg, content), wanted),
+        "false_gradient": false_gradient(content, output),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs", type=Path)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--models", default="compact")
+    parser.add_argument("--only", help="names of pairs, separated by commas")
+    parser.add_argument("--no-masks", action="store_true")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    vgg = VGGFeatures(oxford_vgg19()).eval()
+    pairs = [pair for pair in sorted(options.pairs.iterdir()) if pair.is_dir()]
+    if options.only:
+        pairs = [pair for pair in pairs if pair.name in options.only.split(",")]
+    table = []
+    for model in options.models.split(","):
+        sheet = []
+        for pair in pairs:
+            content_path, style_path = find(pair, "content"), find(pair, "style")
+            masks = (None, None) if options.no_masks else (find(pair, "content_mask"), find(pair, "style_mask"))
+            content, style = read_image(content_path), read_image(style_path)
+            started = perf_counter()
+            output = transfer(content, style, model=model, content_mask=masks[0], style_mask=masks[1])
+            seconds = perf_counter() - started
+            target = options.out / f"{pair.name}_{model}{'_masks' if masks[0] else ''}.png"
+            write_image(target, output)
+            figures = measure(vgg, content.pixels, style.pixels, read_image(target).pixels) | {"seconds": seconds}
+            table.append({"model": model, "pair": pair.name, "masks": masks[0] is not None, **figures})
+            print(model, pair.name, *(f"{name} {figures[name]:.3f}" for name in FIGURES), flush=True)
+            sheet.append([Cell(pair.name, content), Cell("style", style), Cell(model, output)])
+        draw_sheet(sheet).save(options.out / f"sheet_{model}.png")
+        rows = [row for row in table if row["model"] == model]
+        print(model, "median", *(f"{name} {median(row[name] for row in rows):.3f}" for name in FIGURES), flush=True)
+    with (options.out / "table.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, table[0].keys())
+        writer.writeheader()
+        writer.writerows(table)
+
+
+if __name__ == "__main__":
+    main()
