@@ -41,9 +41,8 @@ class Style:
             for label, moments in labels.items():
                 for name in _PARTS:
                     tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
-        metadata = {"format": _FORMAT, "model": self.model}
-        if self.areas is not None:
-            metadata["areas"] = json.dumps(self.areas)
+        # One key: several would be written in an order that differs from process to process.
+        metadata = {_FORMAT: json.dumps({"model": self.model, "areas": self.areas})}
         target = Path(path)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
@@ -67,17 +66,18 @@ class Style:
         try:
             with safe_open(os.fspath(path), framework="pt") as file:
                 metadata = file.metadata() or {}
-                if metadata.get("format") != _FORMAT:
+                if _FORMAT not in metadata:
                     raise InputError(
                         f"{path} is not a haarmony style; make one with WCT2.style(picture).save(path)"
                     )
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return cls(metadata["model"], _sites(tensors), json.loads(metadata.get("areas", "null")))
+            about = json.loads(metadata[_FORMAT])
+            return cls(str(about["model"]), _sites(tensors), about["areas"] and dict(about["areas"]))
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the style {path} is damaged: make it anew from its picture") from error
 
 
