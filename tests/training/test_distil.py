@@ -14,6 +14,7 @@ from haarmony.training.distil import (
     DistilSettings,
     distil,
     distil_losses,
+    inversion_losses,
     learning_rate,
     start_at_components,
 )
@@ -85,13 +86,16 @@ def test_losses_are_about_one_for_an_answer_that_knows_nothing(components: Compo
     torch.manual_seed(0)
     picture, generator = batches(1)[0], torch.Generator().manual_seed(0)
     network = Compact().requires_grad_(False)
-    losses = distil_losses(network, components(picture), picture, 0.0, generator)
+    features, skips = network.encode_all(picture)
+    losses, restored = inversion_losses(network, features, skips, picture, noise=0.0, generator=generator)
+    torch.testing.assert_close(restored, network(picture), rtol=0, atol=1e-6)
+    losses |= distil_losses(features, components(picture))
     assert set(losses) == {f"{kind}{k}" for kind in ("distil", "invert") for k in (1, 2, 3, 4)} | {"picture"}
     for level in (1, 2, 3, 4):
         assert 0.2 < float(losses[f"distil{level}"]) < 5
         assert float(losses[f"invert{level}"]) < 1e-6
     assert float(losses["picture"]) < 1e-6
-    noisy = distil_losses(network, components(picture), picture, 0.1, generator)
+    noisy, _ = inversion_losses(network, features, skips, picture, noise=0.1, generator=generator)
     assert all(float(noisy[f"invert{level}"]) > 1e-5 for level in (1, 2, 3, 4))
 
 
@@ -143,13 +147,7 @@ def test_training_learns(vgg: VGGFeatures, tmp_path: Path, components: Component
     start_at_components(untrained, components, batches(8))
     with torch.no_grad():
         before, after = (
-            sum(
-                float(loss)
-                for name, loss in distil_losses(
-                    n, components(picture), picture, 0.0, torch.Generator().manual_seed(0)
-                ).items()
-                if name.startswith("distil")
-            )
+            sum(float(loss) for loss in distil_losses(n.encode_all(picture)[0], components(picture)).values())
             for n in (untrained, network)
         )
     assert after < 0.9 * before

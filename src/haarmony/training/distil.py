@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from haarmony.errors import InputError
 from haarmony.moments import Moments
-from haarmony.networks.autoencoder import LEVELS
+from haarmony.networks.autoencoder import LEVELS, Skips
 from haarmony.networks.compact import WIDTHS, Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
@@ -94,14 +94,37 @@ class Components(nn.Module):
         return shares
 
 
-def distil_losses(
-    network: Compact, targets: list[Tensor], picture: Tensor, noise: float, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The three losses of one batch, each of mean 1 for an answer that knows nothing but the mean."""
-    features, skips = network.encode_all(picture)
+def distil_losses(features: dict[int, Tensor], targets: list[Tensor]) -> dict[str, Tensor]:
+    """Each level's feature against the teacher's components: the share of variance that is not explained."""
+    return {
+        f"distil{level}": F.mse_loss(features[level], target) / target.var(dim=(0, 2, 3)).mean()
+        for level, target in zip(LEVELS, targets, strict=True)
+    }
+
+
+def inversion_losses(
+    network: Compact,
+    features: dict[int, Tensor],
+    skips: Skips,
+    picture: Tensor,
+    *,
+    noise: float,
+    generator: torch.Generator,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """How well the decoder inverts the encoder, each loss a share of the wanted answer's variance.
+
+    Args:
+        network: whose decoder is judged.
+        features: of the picture, by level.
+        skips: of the picture.
+        picture: (B, 3, H, W).
+        noise: standard deviation of what is added to the feature that each block inverts.
+        generator: of the noise.
+
+    Returns:
+        The losses of each block alone and of the whole, and the picture that the whole gives.
+    """
     losses: dict[str, Tensor] = {}
-    for level, target in zip(LEVELS, targets, strict=True):
-        losses[f"distil{level}"] = F.mse_loss(features[level], target) / target.var(dim=(0, 2, 3)).mean()
     for level in LEVELS:
         feature = features[level]
         jitter = noise * torch.randn(feature.shape, generator=generator, device=feature.device)
@@ -112,7 +135,7 @@ def distil_losses(
     for level in reversed(LEVELS):
         x = network.decode(level, x, skips)
     losses["picture"] = F.mse_loss(x, picture) / picture.var()
-    return losses
+    return losses, x
 
 
 WEIGHTS = {"distil": 1.0, "invert": 0.2, "picture": 1.0}
@@ -198,7 +221,11 @@ def distil(
             device, memory_format=torch.channels_last
         )
         targets = components(picture)
-        losses = distil_losses(network, targets, picture, settings.noise, generator)
+        features, skips = network.encode_all(picture)
+        inversion, _ = inversion_losses(
+            network, features, skips, picture, noise=settings.noise, generator=generator
+        )
+        losses = distil_losses(features, targets) | inversion
         total = torch.stack([WEIGHTS[name.rstrip("1234")] * loss for name, loss in losses.items()]).sum()
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)

@@ -25,8 +25,7 @@ from haarmony.moments import Moments
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
-from haarmony.training.distil import WEIGHTS as DISTIL_WEIGHTS
-from haarmony.training.distil import Components, distil_losses, learning_rate
+from haarmony.training.distil import inversion_losses, learning_rate
 from haarmony.training.photos import crops
 
 
@@ -40,12 +39,13 @@ class TransferSettings:
     learning_rate: float = 1.5e-3
     noise: float = 0.05
     seed: int = 1
-    gram: float = 1.0
-    structure: float = 1.0
-    edges: float = 3.0
+    gram: float = 1.5
+    structure: float = 0.5
+    edges: float = 2.0
     flatness: float = 0.15
     affine: float = 20.0
-    distil: float = 0.25
+    invert: float = 0.5
+    picture: float = 20.0
 
     def __post_init__(self) -> None:
         if self.size % 16:
@@ -54,37 +54,46 @@ class TransferSettings:
             )
 
 
-def transfer_batch(network: Compact, picture: Tensor, *, ridge: float) -> Tensor:
-    """Each picture of a batch with the light of the one before it, as the network gives it."""
-    with torch.no_grad():
-        plain, _ = network.encode_all(picture)
-        styles = {
-            f"encoder{level}": [Moments.of(f) for f in feature.roll(1, 0)] for level, feature in plain.items()
-        }
+def transfer_batch(network: Compact, picture: Tensor, plain: dict[int, Tensor], *, ridge: float) -> Tensor:
+    """Each picture of a batch with the light of the one before it, as the network decodes it.
+
+    Args:
+        network: whose decoder is to be trained.
+        picture: (B, 3, H, W).
+        plain: the pictures' own features, by level.
+        ridge: of the matching.
+    """
+    styles = {
+        f"encoder{level}": [Moments.of(f) for f in feature.roll(1, 0)] for level, feature in plain.items()
+    }
 
     def match(site: str, feature: Tensor) -> Tensor:
-        with torch.no_grad():
-            maps = [
-                gaussian_ot(Moments.of(f.detach()), style, ridge=ridge)
-                for f, style in zip(feature, styles[site], strict=True)
-            ]
-        return torch.cat([m(f[None]) for m, f in zip(maps, feature, strict=True)])
+        pairs = zip(feature, styles[site], strict=True)
+        return torch.cat([gaussian_ot(Moments.of(f), style, ridge=ridge)(f[None]) for f, style in pairs])
 
     return traverse(network, picture, ("encoder",), match)
 
 
 def transfer_losses(
-    network: Compact, components: Components, picture: Tensor, settings: TransferSettings, *, ridge: float
+    network: Compact,
+    teacher: VGGFeatures,
+    picture: Tensor,
+    settings: TransferSettings,
+    *,
+    ridge: float,
+    generator: torch.Generator,
 ) -> dict[str, Tensor]:
-    """The losses of the transfer itself, each a mean over the batch."""
-    teacher = components.teacher
-    with torch.no_grad(), torch.autocast(picture.device.type, torch.bfloat16):
-        own = [gram(feature.float()) for feature in teacher(picture)]
+    """All losses of one batch, each a mean over it."""
+    with torch.no_grad():
+        with torch.autocast(picture.device.type, torch.bfloat16):
+            own = [gram(feature.float()) for feature in teacher(picture)]
+        plain, skips = network.encode_all(picture)
     wanted = [g.roll(1, 0) for g in own]
     untouched = gram_distances(own, wanted)
-    with torch.no_grad():
-        lost = picture - network(picture)
-    raw = transfer_batch(network, picture, ridge=ridge) + lost
+    inversion, restored = inversion_losses(
+        network, plain, skips, picture, noise=settings.noise, generator=generator
+    )
+    raw = transfer_batch(network, picture, plain, ridge=ridge) + (picture - restored.detach())
     carried = apply_field(picture, affine_field(picture, raw))
     output = carried.clamp(0, 1)
     with torch.autocast(picture.device.type, torch.bfloat16):
@@ -93,7 +102,7 @@ def transfer_losses(
     ratio = distances.sum(0) / (untouched.sum(0) + 0.25 * untouched.sum(0).mean())
     layers = distances / (untouched + 0.25 * untouched.mean(1, keepdim=True))
     before, after = luma(picture), luma(output)
-    return {
+    return inversion | {
         "gram": 0.7 * ratio.mean() + 0.3 * layers.mean(),
         "structure": 1 - ssim(before, after).mean(),
         "edges": 1 - ssim(edges(before), edges(after)).mean(),
@@ -125,13 +134,15 @@ def train_transfer(
     """
     path = folder / "transfer.pt"
     network: Compact = Compact().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    components = Components(teacher).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
+    teacher = teacher.to(device)
+    decoder = [*network.correct.parameters(), *network.unmix.parameters()]
+    for frozen in (network.mix, network.bend):
+        frozen.requires_grad_(False)
+    optimiser = torch.optim.Adam(decoder, lr=settings.learning_rate, betas=(0.9, 0.99))
     state = load_checkpoint(path)
     distilled = load_checkpoint(folder / "distil.pt")
     if distilled is None:
         raise InputError(f"{folder} holds no distil.pt to start from: distil first")
-    components.load_state_dict(distilled["components"], strict=False)
     start = 0
     if state is None:
         network.load_state_dict(distilled["network"])
@@ -145,21 +156,17 @@ def train_transfer(
         picture = crops(photos, size=settings.size, batch=settings.batch, seed=settings.seed, step=step).to(
             device, memory_format=torch.channels_last
         )
-        losses = transfer_losses(network, components, picture, settings, ridge=ridge)
-        total = torch.stack([getattr(settings, name) * loss for name, loss in losses.items()]).sum()
-        corner = picture[..., : settings.size // 2, : settings.size // 2]
-        kept = distil_losses(network, components(corner), corner, settings.noise, generator)
-        kept_weights = {**DISTIL_WEIGHTS, "picture": 100.0}
-        total = total + settings.distil * sum(
-            kept_weights[name.rstrip("1234")] * loss for name, loss in kept.items()
-        )
+        losses = transfer_losses(network, teacher, picture, settings, ridge=ridge, generator=generator)
+        total = torch.stack(
+            [getattr(settings, name.rstrip("1234")) * loss for name, loss in losses.items()]
+        ).sum()
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(decoder, 1.0)
         optimiser.step()
-        for name, loss in (losses | kept).items():
+        for name, loss in losses.items():
             sums[name] = sums.get(name, 0.0) + loss.item() / log_every
         if (step + 1) % log_every == 0 or step + 1 == settings.steps:
             print(
