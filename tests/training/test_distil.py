@@ -110,7 +110,8 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 def test_a_killed_run_resumes_to_the_same_network(tmp_path: Path, monkeypatch, vgg: VGGFeatures) -> None:
     folders = tmp_path / "new" / "whole", tmp_path / "parts"
-    whole = distil(photos(), vgg, folders[0], TINY, log_every=2)
+    whole = distil(photos(), vgg, folders[0], TINY, validation=photos()[:2], log_every=2)
+    assert (folders[0] / "distil.png").is_file()
 
     def crops_until_killed(*arguments, step: int, **options) -> Tensor:
         if step == 3 and options["batch"] == TINY.batch:

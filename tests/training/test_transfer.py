@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,7 +16,13 @@ from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training import transfer as module
 from haarmony.training.distil import DistilSettings, distil
 from haarmony.training.photos import crops
-from haarmony.training.transfer import TransferSettings, train_transfer, transfer_batch, transfer_losses
+from haarmony.training.transfer import (
+    TransferSettings,
+    export,
+    train_transfer,
+    transfer_batch,
+    transfer_losses,
+)
 
 TINY = TransferSettings(steps=4, size=48, batch=2)
 
@@ -71,7 +78,8 @@ def test_the_losses_see_what_they_shall(vgg: VGGFeatures) -> None:
     losses = losses_of(Compact(), vgg, picture)
     assert {"gram", "structure", "edges", "flatness", "affine"} <= set(losses)
     assert 0 < float(losses["gram"]) < 1
-    assert all(float(loss) >= 0 for loss in losses.values())
+    assert all(float(loss) >= 0 for name, loss in losses.items() if name != "picture")
+    assert float(losses["picture"]) < -9  # the log of almost nothing: untrained, the network is an inverse
 
 
 def test_every_part_of_the_decoder_learns_from_the_transfer(vgg: VGGFeatures) -> None:
@@ -114,6 +122,20 @@ def test_the_encoder_stays_as_it_was_distilled(folder: Path, vgg: VGGFeatures) -
     same = {name: torch.equal(trained[name], distilled[name]) for name in distilled}
     assert all(same[name] for name in same if name.startswith(("mix", "bend")))
     assert not any(same[name] for name in same if name.startswith(("unmix", "correct")))
+
+
+def test_what_ships_is_the_trained_network(folder: Path, vgg: VGGFeatures) -> None:
+    validation = photos()[:2]
+    trained = train_transfer(photos(), vgg, folder, TINY, validation=validation).state_dict()
+    assert (folder / "transfer.png").is_file()
+    export(folder / "transfer.pt", folder / "compact.safetensors")
+    shipped = load_file(folder / "compact.safetensors")
+    assert shipped.keys() == trained.keys()
+    for name, tensor in shipped.items():
+        assert tensor.dtype == torch.float16
+        torch.testing.assert_close(tensor.float(), trained[name], rtol=1e-3, atol=1e-6, msg=name)
+    with pytest.raises(InputError, match="train first"):
+        export(folder / "nothing.pt", folder / "nothing.safetensors")
 
 
 def test_it_starts_from_the_distilled_network(folder: Path, vgg: VGGFeatures) -> None:

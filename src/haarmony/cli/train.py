@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from haarmony.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from haarmony.networks.vgg_features import VGGFeatures
 
 _SETTINGS: Final = {"steps": int, "size": int, "batch": int, "learning_rate": float, "seed": int}
@@ -31,15 +33,13 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         _add_options(parser, run)
         if name == "decoder":
             parser.add_argument("--variant", choices=["sum", "cat5"], default="cat5", help="of the unpooling")
-            parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
-            parser.add_argument(
-                "--export", metavar="FILE", type=Path, help="write the trained weights here, fp16"
-            )
 
 
 def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
     parser.add_argument("--photos", metavar="DIR", required=True, help="photographs to train on")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="receives the checkpoint")
+    parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
+    parser.add_argument("--export", metavar="FILE", type=Path, help="write the trained weights here, fp16")
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, ...")
     for name, kind in _SETTINGS.items():
         parser.add_argument(
@@ -51,22 +51,29 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
 def _distil(options: argparse.Namespace) -> None:
     from haarmony.training.distil import DistilSettings, distil
     from haarmony.training.photos import load_photos
+    from haarmony.training.transfer import export
 
     settings = _with(DistilSettings(), options)
     photos = load_photos(options.photos, at_least=settings.size)
     options.out.mkdir(parents=True, exist_ok=True)
-    distil(photos, _teacher(), options.out, settings, device=options.device)
+    distil(photos, _teacher(), options.out, settings, validation=_validation(options), device=options.device)
+    if options.export:
+        export(options.out / "distil.pt", options.export)
 
 
 def _transfer(options: argparse.Namespace) -> None:
     from haarmony.training.photos import load_photos
-    from haarmony.training.transfer import TransferSettings, train_transfer
+    from haarmony.training.transfer import TransferSettings, export, train_transfer
 
     if not (options.out / "distil.pt").is_file():
         raise InputError(f"{str(options.out)!r} holds no distil.pt: run haarmony train distil there first")
     settings = _with(TransferSettings(), options)
     photos = load_photos(options.photos, at_least=settings.size)
-    train_transfer(photos, _teacher(), options.out, settings, device=options.device)
+    train_transfer(
+        photos, _teacher(), options.out, settings, validation=_validation(options), device=options.device
+    )
+    if options.export:
+        export(options.out / "transfer.pt", options.export)
 
 
 def _decoder(options: argparse.Namespace) -> None:
@@ -75,12 +82,17 @@ def _decoder(options: argparse.Namespace) -> None:
 
     settings = _with(decoder.DecoderSettings(), options)
     photos = load_photos(options.photos, at_least=settings.size)
-    validation = load_photos(options.validation) if options.validation else []
     decoder.train(
-        options.variant, photos, options.out, settings, validation=validation, device=options.device
+        options.variant, photos, options.out, settings, validation=_validation(options), device=options.device
     )
     if options.export:
         decoder.export(options.out / decoder.CHECKPOINT, options.export)
+
+
+def _validation(options: argparse.Namespace) -> "list[Tensor]":
+    from haarmony.training.photos import load_photos
+
+    return load_photos(options.validation) if options.validation else []
 
 
 def _with(settings: _Settings, options: argparse.Namespace) -> _Settings:
@@ -92,4 +104,4 @@ def _teacher() -> "VGGFeatures":
     from haarmony.networks.oxford import oxford_vgg19
     from haarmony.networks.vgg_features import VGGFeatures
 
-    return VGGFeatures(oxford_vgg19())
+    return VGGFeatures(oxford_vgg19(), padding="reflect")

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from haarmony.errors import WeightsError
 from haarmony.networks.autoencoder import WaveletAutoencoder
+from haarmony.networks.compact import Compact
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
@@ -173,6 +174,13 @@ def _vgg19(variant: Variant) -> Callable[[dict[str, Tensor]], VGG19]:
     return build
 
 
+def _compact(tensors: dict[str, Tensor]) -> Compact:
+    with torch.device("meta"):
+        network = Compact()
+    network.load_state_dict(tensors, assign=True)
+    return network
+
+
 def _empty(variant: Variant) -> VGG19:
     with torch.device("meta"):
         return VGG19(variant)
@@ -226,6 +234,7 @@ def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
 
 
 MODELS: dict[str, Model] = {
+    "compact": Model("compact.safetensors", "", "Apache-2.0", 444_236, _compact),
     "vgg19": _vgg19_model(
         "cat5", "946bc52842445186c6d798c42feef1d5c08c048acadea5a8e2b7afb10d3e73fa", 10_107_535
     ),

@@ -24,7 +24,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -37,6 +36,7 @@ from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.distil import learning_rate
 from haarmony.training.inversion import measure_units, regress, trace
 from haarmony.training.photos import crops, load_photos
+from haarmony.training.validation import sheet, squares, validate
 
 CHECKPOINT = "decoder.pt"
 _MEASURED = 50  # batches that the units are measured on
@@ -82,29 +82,6 @@ def reconstruction_loss(network: VGG19, picture: Tensor, feature_weight: float) 
         error = (x.float() - answers[level].float()).square().mean((1, 2, 3)).add(1e-5).log().mean()
         loss = loss + error * (1.0 if level == 1 else feature_weight)
     return loss, error.detach() * (-10 / math.log(10))
-
-
-@torch.no_grad()
-def validate(network: VGG19, photos: Sequence[Tensor]) -> list[float]:
-    """The PSNR in dB of each uint8 photo after a way through the network and back."""
-    device = next(network.parameters()).device
-    scores = []
-    for photo in photos:
-        picture = photo[None].to(device).float() / 255
-        error = (network(picture).clamp(0, 1) - picture).square().mean()
-        scores.append(-10 * math.log10(float(error) + 1e-12))
-    return scores
-
-
-@torch.no_grad()
-def sheet(network: VGG19, photos: Sequence[Tensor], path: Path) -> None:
-    """Write a picture: photos above, what came back below, all cropped to the same square of at most 256."""
-    device = next(network.parameters()).device
-    side = min(256, *(length for photo in photos for length in photo.shape[1:]))
-    pictures = torch.stack([photo[:, :side, :side] for photo in photos]).to(device).float() / 255
-    rows = torch.stack([pictures, network(pictures).clamp(0, 1)])
-    pixels = (rows * 255).round().byte().permute(0, 3, 1, 4, 2).reshape(2 * side, -1, 3)
-    Image.fromarray(pixels.cpu().numpy()).save(path)
 
 
 def train(
@@ -187,7 +164,9 @@ def train(
         if validation and (done % validate_every == 0 or done == settings.steps):
             score = median(validate(network, validation))
             print(f"step {done} validation median psnr {score:.2f}", flush=True)
-            sheet(network, validation[:4], folder / "sheet.png")
+            looked_at = squares(validation[:4]).to(device)
+            with torch.no_grad():
+                sheet([looked_at, network(looked_at)], folder / "sheet.png")
     return network
 
 

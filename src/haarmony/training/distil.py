@@ -12,8 +12,10 @@ The noise keeps colour and form out of directions of tiny variance, which matchi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +28,7 @@ from haarmony.networks.compact import WIDTHS, Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.photos import crops
+from haarmony.training.validation import sheet, squares, validate
 from haarmony.wavelets import haar_split
 
 
@@ -182,18 +185,22 @@ def distil(
     folder: Path,
     settings: DistilSettings,
     *,
+    validation: Sequence[Tensor] = (),
     device: str = "cpu",
     log_every: int = 50,
+    validate_every: int = 500,
 ) -> Compact:
     """Train, or go on training from `folder`/distil.pt.
 
     Args:
         photos: uint8 (3, H, W), from `load_photos`.
         teacher: VGG-19.
-        folder: receives the checkpoint.
+        folder: receives the checkpoint, and the picture sheet when there are photos for validation.
         settings: the recipe.
+        validation: photos for the PSNR and the sheet.
         device: where to train.
         log_every: steps between two lines of progress and two checkpoints.
+        validate_every: steps between two looks at the validation photos.
     """
     path = folder / "distil.pt"
     torch.manual_seed(settings.seed)
@@ -249,4 +256,12 @@ def distil(
                     },
                 },
             )
+        if validation and ((step + 1) % validate_every == 0 or step + 1 == settings.steps):
+            print(
+                f"step {step + 1} validation median psnr {median(validate(network, validation)):.2f}",
+                flush=True,
+            )
+            looked_at = squares(validation[:4]).to(device)
+            with torch.no_grad():
+                sheet([looked_at, network(looked_at)], folder / "distil.png")
     return network

@@ -9,11 +9,14 @@ the features the teacher's and the blocks inverses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from haarmony.carry import affine_field, apply_field
@@ -27,6 +30,7 @@ from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.distil import inversion_losses, learning_rate
 from haarmony.training.photos import crops
+from haarmony.training.validation import sheet, squares, validate
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class TransferSettings:
     steps: int = 2000
     size: int = 256
     batch: int = 4
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     noise: float = 0.05
     seed: int = 1
     gram: float = 1.5
@@ -45,7 +49,7 @@ class TransferSettings:
     flatness: float = 0.15
     affine: float = 20.0
     invert: float = 0.5
-    picture: float = 20.0
+    picture: float = 0.2
 
     def __post_init__(self) -> None:
         if self.size % 16:
@@ -102,7 +106,9 @@ def transfer_losses(
     ratio = distances.sum(0) / (untouched.sum(0) + 0.25 * untouched.sum(0).mean())
     layers = distances / (untouched + 0.25 * untouched.mean(1, keepdim=True))
     before, after = luma(picture), luma(output)
+    error = (restored - picture).square().mean((1, 2, 3))
     return inversion | {
+        "picture": (error + 1e-5).log().mean(),
         "gram": 0.7 * ratio.mean() + 0.3 * layers.mean(),
         "structure": 1 - ssim(before, after).mean(),
         "edges": 1 - ssim(edges(before), edges(after)).mean(),
@@ -118,8 +124,10 @@ def train_transfer(
     settings: TransferSettings,
     *,
     ridge: float = 1e-3,
+    validation: Sequence[Tensor] = (),
     device: str = "cpu",
     log_every: int = 25,
+    validate_every: int = 250,
 ) -> Compact:
     """Train on from `folder`/distil.pt, or go on from `folder`/transfer.pt.
 
@@ -129,8 +137,10 @@ def train_transfer(
         folder: holds the distilled network and receives the checkpoint.
         settings: the recipe.
         ridge: of the matching.
+        validation: photos for the PSNR and the sheet of transfers.
         device: where to train.
         log_every: steps between two lines of progress and two checkpoints.
+        validate_every: steps between two looks at the validation photos.
     """
     path = folder / "transfer.pt"
     network: Compact = Compact().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -183,4 +193,26 @@ def train_transfer(
                     "optimiser": optimiser.state_dict(),
                 },
             )
+        if validation and ((step + 1) % validate_every == 0 or step + 1 == settings.steps):
+            print(
+                f"step {step + 1} validation median psnr {median(validate(network, validation)):.2f}",
+                flush=True,
+            )
+            looked_at = squares(validation[:4]).to(device)
+            with torch.no_grad():
+                plain, _ = network.encode_all(looked_at)
+                restored, raw = network(looked_at), transfer_batch(network, looked_at, plain, ridge=ridge)
+                carried = apply_field(looked_at, affine_field(looked_at, raw + looked_at - restored))
+            sheet([looked_at, restored, raw, carried], folder / "transfer.png")
     return network
+
+
+def export(checkpoint: Path, target: Path) -> None:
+    """Write the network of distil.pt or transfer.pt as fp16 safetensors, the form that ships."""
+    state = load_checkpoint(checkpoint)
+    if state is None:
+        raise InputError(f"no checkpoint at {checkpoint}: train first")
+    tensors = {name: tensor.half().contiguous() for name, tensor in state["network"].items()}
+    part = target.with_name(target.name + ".part")
+    save_file(tensors, part, {name: str(value) for name, value in state["settings"].items()})
+    part.replace(target)
