@@ -179,6 +179,14 @@ def test_float32_features_lose_little(match: Matching, offset: float) -> None:
     assert (quick - exact).abs().max() < 1e-4 * exact.abs().max()
 
 
+def test_mean_std_leaves_the_scale_of_a_constant_channel() -> None:
+    content = features(3)
+    content[1] = content[1].mean() + 1e-4 * (content[1] - content[1].mean())
+    scale = mean_std(Moments.of(content), Moments.of(features(3, seed=1))).matrix.diagonal()
+    assert scale[1] == 1
+    assert abs(scale[0] - 1) > 1e-3
+
+
 def test_zca_drops_what_it_cannot_see() -> None:
     content = torch.cat((features(2), torch.zeros(1, 400, dtype=torch.float64)))
     affine = zca(Moments.of(content), Moments.of(features(3, seed=1)))
