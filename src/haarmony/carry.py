@@ -46,8 +46,10 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
 def apply_field(content: Tensor, field: Tensor) -> Tensor:
     """Map every pixel of (B, 3, H, W) by the field's affine map at its place; the result is not clipped."""
     upsampled = F.interpolate(field, content.shape[-2:], mode="bilinear", align_corners=False)
-    matrix, offset = upsampled[:, :9].reshape(-1, 3, 3, *content.shape[-2:]), upsampled[:, 9:]
-    return (matrix * content[:, None]).sum(2) + offset
+    matrix, mapped = upsampled[:, :9].unflatten(1, (3, 3)), upsampled[:, 9:]
+    for channel in range(3):
+        mapped = torch.addcmul(mapped, matrix[:, :, channel], content[:, channel, None])
+    return mapped
 
 
 def _regress(sums: Tensor, prior: Tensor, ridge: float) -> tuple[Tensor, Tensor]:

@@ -64,7 +64,7 @@ class Compact(WaveletAutoencoder):
         """See `WaveletAutoencoder.encode`."""
         if level == 1:
             skips[0] = Skip((), _size(x))
-            x = torch.cat(haar_split(x - 0.5), 1)
+            x = torch.cat(haar_split(x - 0.5), 1).contiguous(memory_format=torch.channels_last)
         elif _POOLED[level - 1]:
             bands = haar_split(x)
             skips[level - 1] = Skip(bands[1:], _size(x))

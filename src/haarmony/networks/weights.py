@@ -178,6 +178,7 @@ def _compact(tensors: dict[str, Tensor]) -> Compact:
     with torch.device("meta"):
         network = Compact()
     network.load_state_dict(tensors, assign=True)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
@@ -234,7 +235,13 @@ def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
 
 
 MODELS: dict[str, Model] = {
-    "compact": Model("compact.safetensors", "", "Apache-2.0", 444_236, _compact),
+    "compact": Model(
+        "compact.safetensors",
+        "b76819e35519ca9dc207bf85a732f4e47d1da092d436a5ce75fd3853ee149ac0",
+        "Apache-2.0",
+        444_236,
+        _compact,
+    ),
     "vgg19": _vgg19_model(
         "cat5", "946bc52842445186c6d798c42feef1d5c08c048acadea5a8e2b7afb10d3e73fa", 10_107_535
     ),
