@@ -1,8 +1,9 @@
 """Transfer test pairs and measure the results; write every picture, a sheet of each model and one table.
 
-    python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models compact,vgg19 [--no-masks] [--only p0,p1]
+    python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models compact,vgg19 [--only p0,p1]
 
-A pair is a folder with `content` and `style` pictures and, for masked transfer, `content_mask` and `style_mask`.
+A pair is a folder with `content` and `style` pictures and, for a transfer by regions, `content_mask` and
+`style_mask`.
 The Gram distance needs VGG-19's weights; the definitions are in `haarmony.evaluation`.
 """
 
@@ -41,7 +42,9 @@ def measure(vgg: VGGFeatures, content: np.ndarray, style: np.ndarray, output: np
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pairs", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--models", default="compact")
@@ -58,20 +61,29 @@ def main() -> None:
         sheet = []
         for pair in pairs:
             content_path, style_path = find(pair, "content"), find(pair, "style")
-            masks = (None, None) if options.no_masks else (find(pair, "content_mask"), find(pair, "style_mask"))
+            masks = (
+                (None, None) if options.no_masks else (find(pair, "content_mask"), find(pair, "style_mask"))
+            )
             content, style = read_image(content_path), read_image(style_path)
             started = perf_counter()
             output = transfer(content, style, model=model, content_mask=masks[0], style_mask=masks[1])
             seconds = perf_counter() - started
             target = options.out / f"{pair.name}_{model}{'_masks' if masks[0] else ''}.png"
             write_image(target, output)
-            figures = measure(vgg, content.pixels, style.pixels, read_image(target).pixels) | {"seconds": seconds}
+            figures = measure(vgg, content.pixels, style.pixels, read_image(target).pixels) | {
+                "seconds": seconds
+            }
             table.append({"model": model, "pair": pair.name, "masks": masks[0] is not None, **figures})
             print(model, pair.name, *(f"{name} {figures[name]:.3f}" for name in FIGURES), flush=True)
             sheet.append([Cell(pair.name, content), Cell("style", style), Cell(model, output)])
         draw_sheet(sheet).save(options.out / f"sheet_{model}.png")
         rows = [row for row in table if row["model"] == model]
-        print(model, "median", *(f"{name} {median(row[name] for row in rows):.3f}" for name in FIGURES), flush=True)
+        print(
+            model,
+            "median",
+            *(f"{name} {median(row[name] for row in rows):.3f}" for name in FIGURES),
+            flush=True,
+        )
     with (options.out / "table.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, table[0].keys())
         writer.writeheader()

@@ -46,9 +46,9 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
 def apply_field(content: Tensor, field: Tensor) -> Tensor:
     """Map every pixel of (B, 3, H, W) by the field's affine map at its place; the result is not clipped."""
     upsampled = F.interpolate(field, content.shape[-2:], mode="bilinear", align_corners=False)
-    matrix, mapped = upsampled[:, :9].unflatten(1, (3, 3)), upsampled[:, 9:]
+    matrix, mapped = upsampled[:, :9], upsampled[:, 9:]
     for channel in range(3):
-        mapped = torch.addcmul(mapped, matrix[:, :, channel], content[:, channel, None])
+        mapped = torch.addcmul(mapped, matrix[:, channel::3], content[:, channel, None])
     return mapped
 
 

@@ -113,13 +113,13 @@ class TestTransfer:
         content = (CONTENT * (np.iinfo(kind).max if kind is not np.float32 else 1)).astype(kind)
         assert np.array_equal(transfer(content, STYLE, model=model, strength=0), content)
 
-    def test_less_strength_changes_less_and_a_touch_hardly_anything(self, model):
+    def test_a_share_of_the_strength_is_that_share_of_the_change(self, model):
         touch, some, full = (
             np.abs(transfer(CONTENT, STYLE, model=model, strength=strength) - CONTENT).mean()
             for strength in (0.01, 0.2, 1.0)
         )
-        assert touch < 0.05 * full
-        assert 0.2 * full < some < 0.8 * full
+        assert touch == pytest.approx(0.01 * full, rel=0.2)
+        assert some == pytest.approx(0.2 * full, rel=0.2)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (7, 9), (2, 3), (600, 5)])
     def test_any_size_comes_back_at_its_size(self, model, size):
