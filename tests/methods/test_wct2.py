@@ -314,3 +314,16 @@ def test_a_flat_style_and_a_flat_content_stay_finite() -> None:
         for content, style in ((flat, picture(1)), (picture(0), flat), (flat, flat)):
             result = known(content, known.style(style))
             assert result.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 3), (17, 19)])
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_a_picture_too_small_for_the_network_comes_back_at_its_size(
+    size: tuple[int, int], strength: float
+) -> None:
+    torch.manual_seed(0)
+    model = WCT2(VGG19("sum").eval(), RECIPES["vgg19_sum"])
+    content = torch.rand(1, 3, *size)
+    result = model(content, model.style(torch.rand(1, 3, 5, 4)), strength=strength)
+    assert result.shape == content.shape
+    assert bool(result.isfinite().all())

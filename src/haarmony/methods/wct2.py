@@ -177,7 +177,7 @@ class WCT2(nn.Module):
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
-        visit_sites(self.network, self._reduced(tensor), self.recipe.stages, record)
+        visit_sites(self.network, self._enlarged(self._reduced(tensor)), self.recipe.stages, record)
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
@@ -223,9 +223,13 @@ class WCT2(nn.Module):
 
     def _transfer(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         if self.recipe.work_side is None:
-            decoded = self.stylize(content, style, strength, regions)
-            return decoded if strength == 1 else decoded + (1 - strength) * (content - self.network(content))
-        reduced = self._reduced(content)
+            height, width = _size(content)
+            whole = self._enlarged(content)
+            decoded = self.stylize(whole, style, strength, regions)
+            if strength < 1:
+                decoded += (1 - strength) * (whole - self.network(whole))
+            return decoded[..., :height, :width]
+        reduced = self._enlarged(self._reduced(content))
         lost = reduced - self.network(reduced)
         field = affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
         carried = apply_field(content, field)
@@ -263,6 +267,12 @@ class WCT2(nn.Module):
         scale = side / max(height, width)
         size = max(1, round(height * scale)), max(1, round(width * scale))
         return F.interpolate(picture, size, mode="bilinear", antialias=True)
+
+    def _enlarged(self, picture: Tensor) -> Tensor:
+        """Borders repeated on the right and below a picture that is too small for the network."""
+        height, width = _size(picture)
+        missing = max(0, self.network.smallest - width), max(0, self.network.smallest - height)
+        return F.pad(picture, (0, missing[0], 0, missing[1]), mode="replicate") if any(missing) else picture
 
     def _regions(self, content: Tensor, style: Style, mask: MaskLike | None) -> Regions | None:
         if style.model != self.identity:

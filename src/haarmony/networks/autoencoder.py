@@ -31,7 +31,13 @@ Skips = dict[int, Skip]
 
 
 class WaveletAutoencoder(nn.Module, ABC):
-    """Encoder and decoder of four levels that WCT2 can enter between any two."""
+    """Encoder and decoder of four levels that WCT2 can enter between any two.
+
+    Attributes:
+        smallest: the shortest side of a picture that the network can take.
+    """
+
+    smallest = 1
 
     @abstractmethod
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:

@@ -35,8 +35,6 @@ ENCODER = {
 POOLED = {"conv1_2": 1, "conv2_2": 2, "conv3_4": 3}
 """The number of the pooling that follows a convolution."""
 
-_MINIMUM = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
-
 _Levels = dict[int, tuple[str, ...]]
 _ENCODE: dict[Variant, _Levels] = {
     "sum": {
@@ -65,6 +63,7 @@ class VGG19(WaveletAutoencoder):
         decoder: convolutions named after those that they undo.
     """
 
+    smallest = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
     encoder: nn.ModuleDict
     decoder: nn.ModuleDict
 
@@ -93,9 +92,9 @@ class VGG19(WaveletAutoencoder):
             InputError: for a picture that is not (B, 3, H, W) with sides of at least 9 pixels.
         """
         if level == 1:
-            if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[-2:]) < _MINIMUM:
+            if x.ndim != 4 or x.shape[1] != 3 or min(x.shape[-2:]) < self.smallest:
                 raise InputError(
-                    f"expected a picture (batch, 3, height, width) with sides >= {_MINIMUM}, "
+                    f"expected a picture (batch, 3, height, width) with sides >= {self.smallest}, "
                     f"got {tuple(x.shape)}"
                 )
             x = self.encoder["conv0"](x.contiguous(memory_format=torch.channels_last))
