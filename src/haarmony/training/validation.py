@@ -13,6 +13,11 @@ from torch import Tensor
 from haarmony.networks.autoencoder import WaveletAutoencoder
 
 
+def psnr(output: Tensor, wanted: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pictures in [0, 1]; 120 dB for equal ones."""
+    return -10 * math.log10(float((output.clamp(0, 1) - wanted).square().mean()) + 1e-12)
+
+
 @torch.no_grad()
 def validate(network: WaveletAutoencoder, photos: Sequence[Tensor]) -> list[float]:
     """The PSNR in dB of each uint8 photo (3, H, W) after a way through the network and back."""
@@ -20,8 +25,7 @@ def validate(network: WaveletAutoencoder, photos: Sequence[Tensor]) -> list[floa
     scores = []
     for photo in photos:
         picture = photo[None].to(device).float() / 255
-        error = (network(picture).clamp(0, 1) - picture).square().mean()
-        scores.append(-10 * math.log10(float(error) + 1e-12))
+        scores.append(psnr(network(picture), picture))
     return scores
 
 
