@@ -159,6 +159,13 @@ def test_the_cards_tell_what_is_here(shipped: Path) -> None:
     assert card.missing == ("VGG-19's weights",)
 
 
+def test_a_model_that_is_not_trained_says_so(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    untrained = replace(weights.MODELS["vgg19_sum"], sha256="")
+    monkeypatch.setitem(weights.MODELS, "vgg19_sum", untrained)
+    with pytest.raises(WeightsError, match="no trained decoder yet"):
+        weights.load_network("vgg19_sum")
+
+
 @pytest.mark.parametrize("name", weights.MODELS)
 def test_what_is_shipped_is_what_was_checked(name: str) -> None:
     if not (weights.SHIPPED / weights.MODELS[name].file).exists():

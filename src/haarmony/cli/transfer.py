@@ -32,7 +32,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         help=".jpg, .png, .webp, .tif or .avif; replaced if there",
     )
     parser.add_argument(
-        "--model", default="compact", help="compact (the default), vgg19 or vgg19_sum; see haarmony models"
+        "--model", default="compact", help="compact (the default) or vgg19; see haarmony models"
     )
     parser.add_argument(
         "--strength",

@@ -36,7 +36,7 @@ class Model:
 
     Attributes:
         file: its name in `SHIPPED`.
-        sha256: of that file.
+        sha256: of that file; empty while it is not trained.
         licence: of all that it is made of.
         parameters: how many numbers the network has, in all.
         build: the network, from the file's tensors.
@@ -100,8 +100,10 @@ def read_shipped(name: str) -> dict[str, Tensor]:
     """The tensors of a shipped file, float32.
 
     Raises:
-        WeightsError: when the file is missing or not the one that was shipped.
+        WeightsError: when the file is missing, not the one that was shipped, or not trained yet.
     """
+    if not MODELS[name].sha256:
+        raise WeightsError(f"{name} has no trained decoder yet: choose another model, see haarmony models")
     path = SHIPPED / MODELS[name].file
     try:
         content = path.read_bytes()

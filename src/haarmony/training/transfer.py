@@ -49,7 +49,7 @@ class TransferSettings:
     flatness: float = 0.15
     affine: float = 20.0
     invert: float = 0.5
-    picture: float = 0.2
+    picture: float = 0.6
 
     def __post_init__(self) -> None:
         if self.size % 16:
