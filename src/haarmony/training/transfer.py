@@ -43,13 +43,13 @@ class TransferSettings:
     learning_rate: float = 1e-3
     noise: float = 0.05
     seed: int = 1
-    gram: float = 1.5
-    structure: float = 0.5
-    edges: float = 2.0
+    gram: float = 1.7
+    structure: float = 0.2
+    edges: float = 2.6
     flatness: float = 0.15
     affine: float = 20.0
     invert: float = 0.5
-    picture: float = 0.6
+    picture: float = 0.5
 
     def __post_init__(self) -> None:
         if self.size % 16:
