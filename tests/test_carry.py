@@ -36,7 +36,7 @@ def test_nothing_changed_nothing_carried(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_an_affine_change_is_carried_exactly(size: tuple[int, int]) -> None:
     picture = photo(*size, batch=2)
-    carried = apply_field(picture, affine_field(picture, recoloured(picture)))
+    carried = apply_field(picture, affine_field(picture, recoloured(picture), keep=0))
     assert carried.shape == picture.shape
     torch.testing.assert_close(carried, recoloured(picture), rtol=0, atol=1e-3)
 
@@ -44,7 +44,7 @@ def test_an_affine_change_is_carried_exactly(size: tuple[int, int]) -> None:
 def test_a_change_that_varies_in_space_is_followed() -> None:
     picture = photo(96, 128)
     dusk = torch.linspace(0.4, 1, 128).view(1, 1, 1, 128)
-    carried = apply_field(picture, affine_field(picture, picture * dusk))
+    carried = apply_field(picture, affine_field(picture, picture * dusk, keep=0))
     assert (carried - picture * dusk).abs().max() < 0.05
     assert (carried - picture * dusk).abs().mean() < 0.3 * (picture - picture * dusk).abs().mean()
 
@@ -82,9 +82,19 @@ def test_texture_keeps_its_contrast_where_colour_hardly_varies() -> None:
     generator = torch.Generator().manual_seed(0)
     picture = torch.full((1, 3, 64, 128), 0.5) + 0.002 * torch.randn(1, 1, 64, 128, generator=generator)
     picture[..., 64:] = photo(64, 64)
-    carried = apply_field(picture, affine_field(picture, 0.5 * picture + 0.2))
+    carried = apply_field(picture, affine_field(picture, 0.5 * picture + 0.2, keep=0))
     flat = (..., slice(0, 32))
     assert float(carried[flat].std() / picture[flat].std()) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("gain", [0.25, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("keep", [0.0, 0.3, 1.0])
+def test_local_contrast_is_kept_by_its_share_and_the_mean_wholly(gain: float, keep: float) -> None:
+    picture = 0.5 + 0.1 * torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    stylized = 0.4 + gain * (picture - 0.5)
+    carried = apply_field(picture, affine_field(picture, stylized, keep=keep))
+    assert float(carried.std() / picture.std()) == pytest.approx(gain ** (1 - keep), rel=0.02)
+    assert float(carried.mean()) == pytest.approx(0.4, abs=2e-3)
 
 
 def test_pictures_of_a_batch_do_not_mix() -> None:

@@ -15,9 +15,13 @@ from torch import Tensor
 CELLS = 32
 SIGMA = 4.0
 RIDGE = 1e-3
+KEEP = 0.3
+_LUMA_601 = (0.299, 0.587, 0.114)
 
 
-def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, ridge: float = RIDGE) -> Tensor:
+def affine_field(
+    reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, ridge: float = RIDGE, keep: float = KEEP
+) -> Tensor:
     """The field of affine maps from a picture to its stylized version.
 
     Args:
@@ -26,6 +30,8 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
         sigma: of the Gaussian window, in cells of a grid with 32 cells along the long side.
         ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes
             over.
+        keep: how much of the content's own local contrast is kept: where the fitted map changes the contrast
+            of the luma by a factor g, the field changes it by g^(1 - keep). The mean colour stays the fit's.
 
     Returns:
         (B, 12, rows, columns): the nine entries of A by rows, then b.
@@ -35,10 +41,12 @@ def affine_field(reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, rid
     cells = max(1, round(height * scale)), max(1, round(width * scale))
     products = [(reduced[:, i : i + 1] * torch.cat((reduced, stylized), 1)) for i in range(3)]
     sums = F.adaptive_avg_pool2d(torch.cat((reduced, stylized, *products), 1), cells)
-    everywhere = _regress(
-        sums.mean((2, 3), keepdim=True), torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6
-    )
-    matrix, offset = _regress(_blur(sums, sigma), everywhere[0], ridge)
+    _, _, xx, xy = _covariances(sums.mean((2, 3), keepdim=True))
+    everywhere = _regression(xx, xy, torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6)
+    x, y, xx, xy = _covariances(_blur(sums, sigma))
+    matrix = _regression(xx, xy, everywhere, ridge)
+    matrix = matrix * _luma_gain(matrix, xx, ridge) ** -keep
+    offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
     return _blur(field, sigma / 2)
 
@@ -52,17 +60,30 @@ def apply_field(content: Tensor, field: Tensor) -> Tensor:
     return mapped
 
 
-def _regress(sums: Tensor, prior: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """Ridge regression of y on x towards the matrix `prior` from the means of x, y, x_i x, x_i y."""
+def _covariances(sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Means of x and y, then cov(x, x) and cov(x, y), from maps of the means of x, y, x_i x, x_i y."""
     means = sums.permute(0, 2, 3, 1)
     x, y = means[..., :3], means[..., 3:6]
     products = means[..., 6:].reshape(*means.shape[:-1], 3, 6)
     xx = products[..., :3] - x[..., :, None] * x[..., None, :]
     xy = products[..., 3:] - x[..., :, None] * y[..., None, :]
-    eye = ridge * torch.eye(3, dtype=sums.dtype, device=sums.device)
-    transposed = torch.linalg.solve(xx + eye, xy + ridge * prior.transpose(-1, -2))
-    matrix = transposed.transpose(-1, -2)
-    return matrix, y - (matrix @ x[..., None])[..., 0]
+    return x, y, xx, xy
+
+
+def _regression(xx: Tensor, xy: Tensor, prior: Tensor, ridge: float) -> Tensor:
+    """The matrix A of y ~ A x, by ridge regression towards `prior`."""
+    eye = ridge * torch.eye(3, dtype=xx.dtype, device=xx.device)
+    transposed: Tensor = torch.linalg.solve(xx + eye, xy + ridge * prior.transpose(-1, -2))
+    return transposed.transpose(-1, -2)
+
+
+def _luma_gain(matrix: Tensor, xx: Tensor, ridge: float) -> Tensor:
+    """By how much a map changes the standard deviation of luma in each window, (B, rows, columns, 1, 1)."""
+    luma = torch.tensor(_LUMA_601, dtype=xx.dtype, device=xx.device)
+    spread = xx + ridge * torch.eye(3, dtype=xx.dtype, device=xx.device)
+    mapped = luma @ matrix
+    after = (mapped[..., None, :] @ spread @ mapped[..., :, None]).clamp_min(1e-8)
+    return (after / (luma @ spread @ luma)[..., None, None]).sqrt().clamp(0.1, 10)
 
 
 def _blur(x: Tensor, sigma: float) -> Tensor:
