@@ -239,7 +239,7 @@ def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
 MODELS: dict[str, Model] = {
     "compact": Model(
         "compact.safetensors",
-        "b76819e35519ca9dc207bf85a732f4e47d1da092d436a5ce75fd3853ee149ac0",
+        "7fbabcd815fcf2f9e6f8056fe0f8adb4410f1c0e64193d2eb68fa90fe9ad8746",
         "Apache-2.0",
         444_236,
         _compact,
