@@ -1,6 +1,9 @@
+import contextlib
+import os
 import signal
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +22,17 @@ def process(*arguments, **options):
 
 
 SCRIPT = Path(sys.executable).with_name("haarmony")
+
+
+def full_pipe() -> tuple[int, int]:
+    """Reading and writing end of a pipe that takes no more until it is read."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(1 << 12))
+    os.set_blocking(writer, True)
+    return reader, writer
 
 
 class TestAsAUserRunsIt:
@@ -52,14 +66,21 @@ class TestAsAUserRunsIt:
         assert result.stderr == "haarmony: 'nowhere.png' does not exist: check the path\n"
 
     def test_an_interrupt_is_one_line_and_leaves_whole_files_alone(self, here):
+        reader, writer = full_pipe()  # the first line that the demo says waits until the pipe is emptied
         with subprocess.Popen(
-            [SCRIPT, "demo"], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [SCRIPT, "demo"], cwd=here, stdout=writer, stderr=subprocess.PIPE, text=True
         ) as running:
-            running.stdout.readline()
+            os.close(writer)
+            folder = here / "haarmony-demo"
+            while running.poll() is None and not list(folder.glob("*.png")):
+                time.sleep(0.01)
             running.send_signal(signal.SIGINT)
-            errors = running.communicate()[1]
+            while os.read(reader, 1 << 16):
+                pass
+            os.close(reader)
+            errors = running.stderr.read()
         assert (running.returncode, errors) == (130, "haarmony: interrupted\n")
-        left = list((here / "haarmony-demo").iterdir())
+        left = list(folder.iterdir())
         assert 1 <= len(left) < 4
         assert all(read_image(file).pixels.shape[2] == 3 for file in left)
 
