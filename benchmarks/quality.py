@@ -2,9 +2,10 @@
 
     python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models compact,vgg19 [--only p0,p1]
 
-A pair is a folder with `content` and `style` pictures and, for a transfer by regions, `content_mask` and
-`style_mask`.
-The Gram distance needs VGG-19's weights; the definitions are in `haarmony.evaluation`.
+Everything is measured in sRGB: a content in another profile and its result, which comes back in that profile,
+are converted first. A pair is a folder with `content` and `style` pictures and, for a transfer by regions,
+`content_mask` and `style_mask`. The Gram distance needs VGG-19's weights; the definitions are in
+`haarmony.evaluation`.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 from haarmony.evaluation.false_gradient import false_gradient
 from haarmony.evaluation.gram import gram_distance, grams
 from haarmony.evaluation.structure import edge_ssim, ssim
-from haarmony.media.image import read_image, write_image
+from haarmony.media.image import read_image, to_profile, write_image
 from haarmony.media.sheet import Cell, draw_sheet
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.vgg_features import VGGFeatures
@@ -70,9 +71,8 @@ def main() -> None:
             seconds = perf_counter() - started
             target = options.out / f"{pair.name}_{model}{'_masks' if masks[0] else ''}.png"
             write_image(target, output)
-            figures = measure(vgg, content.pixels, style.pixels, read_image(target).pixels) | {
-                "seconds": seconds
-            }
+            seen = (to_profile(picture, None).pixels for picture in (content, style, read_image(target)))
+            figures = measure(vgg, *seen) | {"seconds": seconds}
             table.append({"model": model, "pair": pair.name, "masks": masks[0] is not None, **figures})
             print(model, pair.name, *(f"{name} {figures[name]:.3f}" for name in FIGURES), flush=True)
             sheet.append([Cell(pair.name, content), Cell("style", style), Cell(model, output)])
