@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from haarmony.carry import affine_field, apply_field
+from haarmony.carry import LARGEST_GAIN, affine_field, apply_field
 
 SIZES = [(1, 1), (1, 40), (40, 1), (7, 9), (64, 64), (130, 97)]
 
@@ -119,3 +119,14 @@ def test_gradients_flow_to_the_stylized_copy() -> None:
     assert stylized.grad is not None
     assert stylized.grad.isfinite().all()
     assert stylized.grad.abs().max() > 0
+
+
+def test_no_direction_of_colour_is_amplified_into_noise() -> None:
+    generator = torch.Generator().manual_seed(0)
+    red = torch.tensor([1.0, -0.5, -0.5]).view(1, 3, 1, 1)
+    noise = 0.005 * torch.randn(1, 1, 128, 128, generator=generator) * red
+    picture = photo(128, 128).mean(1, keepdim=True).expand(1, 3, 128, 128) + noise
+    carried = apply_field(picture, affine_field(picture, picture + 9 * noise, keep=0))
+    gain = (carried * red).sum(1).std() / ((picture * red).sum(1).std())
+    assert float(gain) == pytest.approx(LARGEST_GAIN, rel=0.05)
+    torch.testing.assert_close(carried.mean(1), picture.mean(1), rtol=0, atol=2e-3)

@@ -16,6 +16,7 @@ CELLS = 32
 SIGMA = 4.0
 RIDGE = 1e-3
 KEEP = 0.3
+LARGEST_GAIN = 4.0
 _LUMA_601 = (0.299, 0.587, 0.114)
 
 
@@ -39,13 +40,15 @@ def affine_field(
     height, width = reduced.shape[-2:]
     scale = min(1.0, CELLS / max(height, width))
     cells = max(1, round(height * scale)), max(1, round(width * scale))
-    products = [(reduced[:, i : i + 1] * torch.cat((reduced, stylized), 1)) for i in range(3)]
-    sums = F.adaptive_avg_pool2d(torch.cat((reduced, stylized, *products), 1), cells)
+    maps = [reduced, stylized]
+    for i in range(3):
+        maps += [reduced[:, i : i + 1] * reduced, reduced[:, i : i + 1] * stylized]
+    sums = torch.cat([F.adaptive_avg_pool2d(one, cells) for one in maps], 1)
     _, _, xx, xy = _covariances(sums.mean((2, 3), keepdim=True))
     everywhere = _regression(xx, xy, torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6)
     x, y, xx, xy = _covariances(_blur(sums, sigma))
     matrix = _regression(xx, xy, everywhere, ridge)
-    matrix = matrix * _luma_gain(matrix, xx, ridge) ** -keep
+    matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
     offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
     return _blur(field, sigma / 2)
@@ -75,6 +78,21 @@ def _regression(xx: Tensor, xy: Tensor, prior: Tensor, ridge: float) -> Tensor:
     eye = ridge * torch.eye(3, dtype=xx.dtype, device=xx.device)
     transposed: Tensor = torch.linalg.solve(xx + eye, xy + ridge * prior.transpose(-1, -2))
     return transposed.transpose(-1, -2)
+
+
+def _bounded(matrix: Tensor) -> Tensor:
+    """The matrix with no direction of colour amplified more than `LARGEST_GAIN`: beyond it, noise shows.
+
+    Where a picture hardly varies in a direction of colour, what it has there is noise, and a style that is
+    colourful in that direction would amplify it. The bound is a constant to the gradient.
+    """
+    suspects = matrix.square().sum((-2, -1)) > LARGEST_GAIN**2
+    if not bool(suspects.any()):
+        return matrix
+    left, gains, right = torch.linalg.svd(matrix[suspects].detach())
+    excess = torch.zeros_like(matrix)
+    excess[suspects] = (left * (gains - LARGEST_GAIN).clamp_min(0)[..., None, :]) @ right
+    return matrix - excess
 
 
 def _luma_gain(matrix: Tensor, xx: Tensor, ridge: float) -> Tensor:
