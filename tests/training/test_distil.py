@@ -15,7 +15,6 @@ from haarmony.training.distil import (
     distil,
     distil_losses,
     inversion_losses,
-    learning_rate,
     start_at_components,
 )
 from haarmony.training.photos import crops
@@ -97,15 +96,6 @@ def test_losses_are_about_one_for_an_answer_that_knows_nothing(components: Compo
     assert float(losses["picture"]) < 1e-6
     noisy, _ = inversion_losses(network, features, skips, picture, noise=0.1, generator=generator)
     assert all(float(noisy[f"invert{level}"]) > 1e-5 for level in (1, 2, 3, 4))
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    rates = [learning_rate(step, 1000, 0.1) for step in range(1000)]
-    assert rates[0] == pytest.approx(0.001)
-    assert max(rates) == pytest.approx(0.1)
-    assert rates.index(max(rates)) in (99, 100)
-    assert rates[100:] == sorted(rates[100:], reverse=True)
-    assert rates[-1] == pytest.approx(0.002, rel=0.01)
 
 
 def test_a_killed_run_resumes_to_the_same_network(tmp_path: Path, monkeypatch, vgg: VGGFeatures) -> None:

@@ -33,9 +33,9 @@ from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.vgg19 import VGG19, Variant
 from haarmony.networks.weights import vgg19_encoder
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
-from haarmony.training.distil import learning_rate
 from haarmony.training.inversion import measure_units, regress, trace
 from haarmony.training.photos import crops, load_photos
+from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
 
 CHECKPOINT = "decoder.pt"

@@ -28,6 +28,7 @@ from haarmony.networks.compact import WIDTHS, Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.photos import crops
+from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
 from haarmony.wavelets import haar_split
 
@@ -170,13 +171,6 @@ def start_at_components(network: Compact, components: Components, pictures: list
     for level in (3, 4):
         network.mix[level - 1].get_parameter("weight").mul_(0.5)
         network.unmix[level - 1].get_parameter("weight").mul_(2)
-
-
-def learning_rate(step: int, steps: int, peak: float, *, warm_up: int = 100) -> float:
-    """Linear warm-up, then a cosine down to 2 % of the peak."""
-    if step < warm_up:
-        return peak * (step + 1) / warm_up
-    return peak * (0.51 + 0.49 * math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
 def distil(

@@ -28,8 +28,9 @@ from haarmony.moments import Moments
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
-from haarmony.training.distil import inversion_losses, learning_rate
+from haarmony.training.distil import inversion_losses
 from haarmony.training.photos import crops
+from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
 
 
