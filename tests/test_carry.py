@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -130,3 +132,17 @@ def test_no_direction_of_colour_is_amplified_into_noise() -> None:
     gain = (carried * red).sum(1).std() / ((picture * red).sum(1).std())
     assert float(gain) == pytest.approx(LARGEST_GAIN, rel=0.05)
     torch.testing.assert_close(carried.mean(1), picture.mean(1), rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (97, 61), (5, 2000), (1, 1)])
+def test_bands_of_rows_are_mapped_as_the_whole(size: tuple[int, int]) -> None:
+    picture = photo(*size, batch=2)
+    field = affine_field(picture, recoloured(picture) ** 2)
+    whole = apply_field(picture, field)
+    height = size[0]
+    cuts = sorted({0, height // 3, height // 2 + 1, height})
+    bands = [
+        apply_field(picture[..., top:bottom, :], field, top=top, height=height)
+        for top, bottom in itertools.pairwise(cuts)
+    ]
+    torch.testing.assert_close(torch.cat(bands, 2), whole, rtol=0, atol=1e-6)

@@ -17,6 +17,8 @@ SIGMA = 4.0
 RIDGE = 1e-3
 KEEP = 0.3
 LARGEST_GAIN = 4.0
+_BAND = 1 << 16
+"""Pixels that are mapped at once: few enough for their maps to stay in the cache."""
 _LUMA_601 = (0.299, 0.587, 0.114)
 
 
@@ -54,13 +56,38 @@ def affine_field(
     return _blur(field, sigma / 2)
 
 
-def apply_field(content: Tensor, field: Tensor) -> Tensor:
-    """Map every pixel of (B, 3, H, W) by the field's affine map at its place; the result is not clipped."""
-    upsampled = F.interpolate(field, content.shape[-2:], mode="bilinear", align_corners=False)
-    matrix, mapped = upsampled[:, :9], upsampled[:, 9:]
-    for channel in range(3):
-        mapped = torch.addcmul(mapped, matrix[:, channel::3], content[:, channel, None])
+def apply_field(content: Tensor, field: Tensor, *, top: int = 0, height: int | None = None) -> Tensor:
+    """Map every pixel by the field's affine map at its place; the result is not clipped.
+
+    Args:
+        content: (B, 3, H, W), the picture, or a band of its rows.
+        field: (B, 12, rows, columns), from `affine_field`.
+        top: the picture's row that the band begins with.
+        height: of the whole picture; H if None.
+
+    Returns:
+        (B, 3, H, W). Bands of a picture are mapped as the whole is.
+    """
+    rows, width = content.shape[-2:]
+    cells = field.shape[-2]
+    across = F.interpolate(field, (cells, width), mode="bilinear", align_corners=False)
+    down = _interpolation(cells, height or rows, field)[top : top + rows]
+    mapped = torch.empty_like(content)
+    step = max(1, _BAND // width)
+    for start in range(0, rows, step):
+        band = slice(start, start + step)
+        maps = torch.einsum("yr,bcrx->bcyx", down[band], across)
+        colours = maps[:, 9:]
+        for channel in range(3):
+            colours = torch.addcmul(colours, maps[:, channel:9:3], content[:, channel, None, band])
+        mapped[:, :, band] = colours
     return mapped
+
+
+def _interpolation(cells: int, pixels: int, like: Tensor) -> Tensor:
+    """(pixels, cells): the weights of linear interpolation between cell centres, constant beyond them."""
+    eye = torch.eye(cells, dtype=like.dtype, device=like.device)
+    return F.interpolate(eye[None], pixels, mode="linear", align_corners=False)[0].T
 
 
 def _covariances(sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
