@@ -6,11 +6,10 @@ weight map a label at any feature size, so a method never needs to know which it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.media.mask import Mask
@@ -22,41 +21,117 @@ MIN_PIXELS = 10
 MAX_AREA_RATIO = 100
 
 
+Weights = Mapping[str, Tensor | None]
+"""The (h, w) weights of each label at a feature; None for 1 everywhere."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a piece of a feature lies: its first row and column, and the size of the whole."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True)
 class Regions:
-    """Weight maps of labels at full size.
+    """The regions of a picture.
 
     Attributes:
-        weights: label to (H, W) float weights in [0, 1]; at every pixel they sum to at most 1.
-        hard: whether every weight is 0 or 1 and is reduced by nearest neighbour; soft ones are averaged.
+        labels: name to its label, an index into the mask's names.
+        values: (H, W) labels of a hard mask, or (L, H, W) weights in [0, 1] of a soft one, at full size; at
+            every pixel weights sum to 1.
     """
 
-    weights: dict[str, Tensor]
-    hard: bool
+    labels: dict[str, int]
+    values: Tensor
 
     @classmethod
     def of(cls, mask: Mask, device: torch.device | str = "cpu") -> Regions:
         """The regions of a mask, by name, with weights on a device."""
-        values = torch.from_numpy(mask.values).to(device)
-        if mask.is_soft:
-            return cls(dict(zip(mask.names, values, strict=True)), hard=False)
-        return cls({name: (values == label).float() for label, name in enumerate(mask.names)}, hard=True)
+        labels = {name: label for label, name in enumerate(mask.names)}
+        return cls(labels, torch.from_numpy(mask.values).to(device))
+
+    @property
+    def hard(self) -> bool:
+        """Whether every weight is 0 or 1 and is reduced by nearest neighbour; soft ones are averaged."""
+        return self.values.ndim == 2
 
     def areas(self) -> dict[str, float]:
         """The area of each label in pixels of the full size."""
-        return {label: float(weights.sum(dtype=torch.float64)) for label, weights in self.weights.items()}
+        if self.hard:
+            counts = torch.bincount(
+                self.values.flatten(), minlength=max(self.labels.values(), default=-1) + 1
+            )
+        else:
+            counts = self.values.sum((1, 2), dtype=torch.float64)
+        return {name: float(counts[label]) for name, label in self.labels.items()}
 
     def only(self, labels: Iterable[str]) -> Regions:
         """These labels alone; pixels of the others belong to no region."""
-        return Regions({label: self.weights[label] for label in labels}, self.hard)
+        return Regions({name: self.labels[name] for name in labels}, self.values)
 
-    def at(self, size: tuple[int, int]) -> dict[str, Tensor]:
-        """The weights reduced to the (h, w) of a feature."""
-        mode = "nearest-exact" if self.hard else "area"
-        return {
-            label: F.interpolate(weights[None, None], size, mode=mode)[0, 0]
-            for label, weights in self.weights.items()
-        }
+    def at(self, size: tuple[int, int], part: Part | None = None) -> dict[str, Tensor]:
+        """The weights reduced to a feature.
+
+        Args:
+            size: the (h, w) of the feature, or of a piece of it.
+            part: where the piece lies; None for the whole feature.
+
+        Returns:
+            Label to (h, w). What a piece gets is what the whole would have there.
+        """
+        part = part or Part(0, 0, *size)
+        height, width = self.values.shape[-2:]
+        rows = _Reduction(height, part.height, part.top, size[0])
+        columns = _Reduction(width, part.width, part.left, size[1])
+        if self.hard:
+            device = self.values.device
+            picked = self.values[rows.centres(device)[:, None], columns.centres(device)]
+            return {name: (picked == label).float() for name, label in self.labels.items()}
+        seen = self.values[:, rows.first : rows.last, columns.first : columns.last]
+        down, across = rows.averaging(seen), columns.averaging(seen)
+        return {name: down @ seen[label] @ across.T for name, label in self.labels.items()}
+
+
+def weights_at(regions: Regions | None, size: tuple[int, int], part: Part | None = None) -> Weights:
+    """The weights of the regions at a feature, or of the whole picture as the one region."""
+    return {WHOLE: None} if regions is None else regions.at(size, part)
+
+
+@dataclass(frozen=True)
+class _Reduction:
+    """One axis: `count` cells from `start` on of a line of `pixels` that is reduced to `cells`."""
+
+    pixels: int
+    cells: int
+    start: int
+    count: int
+
+    @property
+    def first(self) -> int:
+        """The first pixel that matters."""
+        return self.start * self.pixels // self.cells
+
+    @property
+    def last(self) -> int:
+        """One behind the last pixel that matters."""
+        return -(-(self.start + self.count) * self.pixels // self.cells)
+
+    def centres(self, device: torch.device) -> Tensor:
+        """(count,) the pixel under each cell's centre, as Pillow's nearest neighbour takes it."""
+        cells = torch.arange(self.start, self.start + self.count, device=device)
+        return (2 * cells + 1) * self.pixels // (2 * self.cells)
+
+    def averaging(self, like: Tensor) -> Tensor:
+        """(count, last - first) the weights of the mean over each cell, whole pixels at its ends."""
+        cells = torch.arange(self.start, self.start + self.count, device=like.device)[:, None]
+        pixels = torch.arange(self.first, self.last, device=like.device)
+        begins, ends = cells * self.pixels // self.cells, -(-(cells + 1) * self.pixels // self.cells)
+        inside = ((pixels >= begins) & (pixels < ends)).to(like.dtype)
+        return inside / inside.sum(1, keepdim=True)
 
 
 def shared_labels(content: dict[str, float], style: dict[str, float]) -> list[str]:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any
 
 import torch
@@ -20,18 +21,19 @@ from torch import Tensor, nn
 
 from haarmony.carry import affine_field, apply_field
 from haarmony.errors import HaarmonyWarning, InputError
-from haarmony.matching import Matching, gaussian_ot, zca
+from haarmony.matching import Affine, Matching, gaussian_ot, zca
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_tensor
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
-from haarmony.regions import WHOLE, Regions, shared_labels
+from haarmony.regions import Part, Regions, Weights, shared_labels, weights_at
 from haarmony.style import Style
 
 STAGES = ("encoder", "skip", "decoder")
 _HIGH = ("LH", "HL", "HH")
 
 Visit = Callable[[str, Tensor], Tensor]
+Where = Callable[[Tensor], Part]
 
 
 def visit_sites(
@@ -108,6 +110,42 @@ RECIPES: Mapping[str, Recipe] = {
 """Of the models that ship, by name."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a transfer needs to know of a feature at one site in one region; `+` merges that of two tiles.
+
+    Attributes:
+        moments: of the feature.
+        low: its smallest value over all channels, where the recipe clamps; else minus infinity.
+        high: its largest.
+    """
+
+    moments: Moments
+    low: float
+    high: float
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.moments + other.moments, min(self.low, other.low), max(self.high, other.high))
+
+
+@dataclass(frozen=True)
+class SiteMap:
+    """What is done to a feature at one site in one region: an affine map, then bounds."""
+
+    affine: Affine
+    low: float = -inf
+    high: float = inf
+
+    def __call__(self, feature: Tensor) -> Tensor:
+        """(B, C, H, W) to the same shape."""
+        mapped = self.affine(feature)
+        return mapped.clamp_(self.low, self.high) if -inf < self.low <= self.high < inf else mapped
+
+
+Maps = dict[str, dict[str, SiteMap]]
+"""Of all sites, by site and label: with these a transfer is a plain feed-forward pass."""
+
+
 def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bool) -> None:
     """Find out before any work whether a transfer makes sense.
 
@@ -173,7 +211,7 @@ class WCT2(nn.Module):
         sites: dict[str, dict[str, Moments]] = {}
 
         def record(site: str, feature: Tensor) -> Tensor:
-            weights = {WHOLE: None} if regions is None else regions.at(_size(feature))
+            weights = weights_at(regions, _size(feature))
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
@@ -223,41 +261,97 @@ class WCT2(nn.Module):
 
     def _transfer(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         if self.recipe.work_side is None:
-            height, width = _size(content)
-            whole = self._enlarged(content)
-            decoded = self.stylize(whole, style, strength, regions)
-            if strength < 1:
-                decoded += (1 - strength) * (whole - self.network(whole))
-            return decoded[..., :height, :width]
-        reduced = self._enlarged(self._reduced(content))
+            return self._decoded(content, self._planning({}, style, strength, regions), strength)
+        field = self.field(self._reduced(content), style, regions)
+        return blend(content, apply_field(content, field), strength)
+
+    def field(self, reduced: Tensor, style: Style, regions: Regions | None) -> Tensor:
+        """The change of colour that the full transfer makes, as `carry.affine_field` of a reduced copy."""
+        reduced = self._enlarged(reduced)
         lost = reduced - self.network(reduced)
-        field = affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
-        carried = apply_field(content, field)
-        return carried if strength == 1 else torch.lerp(content, carried, strength)
+        return affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
 
     def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
+        visit = self._planning({}, style, strength, regions)
+        return traverse(self.network, picture, self.recipe.stages, visit)
 
-        def match(site: str, feature: Tensor) -> Tensor:
-            if site not in style.sites:
-                raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
-            labels = style.sites[site]
-            if regions is None:
-                mapped = self._map(feature, labels[WHOLE], None)
-            else:
-                mapped = feature
-                for label, weight in regions.at(_size(feature)).items():
-                    mapped = mapped + weight * (self._map(feature, labels[label], weight) - feature)
-            return mapped if strength == 1 else torch.lerp(feature, mapped, strength)
+    def plan(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Maps:
+        """The maps of all sites for a content (1, 3, H, W), each found behind those before it."""
+        maps: Maps = {}
+        visit = self._planning(maps, style, strength, regions)
+        visit_sites(self.network, self._enlarged(picture), self.recipe.stages, visit)
+        return maps
 
-        return traverse(self.network, picture, self.recipe.stages, match)
+    def render(
+        self,
+        picture: Tensor,
+        maps: Maps,
+        strength: float,
+        regions: Regions | None,
+        where: Where | None = None,
+    ) -> Tensor:
+        """The content through the network with known maps, and with what the network loses in proportion.
 
-    def _map(self, feature: Tensor, style: Moments, weight: Tensor | None) -> Tensor:
-        mapped = self.recipe.matching(Moments.of(feature[0], weight).cpu(), style)(feature)
-        if not self.recipe.clamp:
-            return mapped
-        known = feature if weight is None else feature[..., weight > 0]
-        return mapped.clamp_(*known.aminmax()) if known.numel() else mapped
+        Args:
+            picture: (1, 3, H, W), the content or a tile of it.
+            maps: from `plan`.
+            strength: of the maps' own plan.
+            regions: of the whole content.
+            where: where a feature of this tile lies in that of the whole; None for the whole.
+
+        Returns:
+            (1, 3, H, W), not clipped.
+        """
+
+        def visit(site: str, feature: Tensor) -> Tensor:
+            weights = weights_at(regions, _size(feature), where and where(feature))
+            return change(feature, maps[site], weights, strength)
+
+        return self._decoded(picture, visit, strength)
+
+    def _decoded(self, picture: Tensor, visit: Visit, strength: float) -> Tensor:
+        height, width = _size(picture)
+        whole = self._enlarged(picture)
+        decoded = traverse(self.network, whole, self.recipe.stages, visit)
+        if strength < 1:
+            decoded += (1 - strength) * (whole - self.network(whole))
+        return decoded[..., :height, :width]
+
+    def _planning(self, maps: Maps, style: Style, strength: float, regions: Regions | None) -> Visit:
+        """A visit that finds the map of every site, notes it in `maps` and applies it."""
+
+        def visit(site: str, feature: Tensor) -> Tensor:
+            weights = weights_at(regions, _size(feature))
+            maps[site] = self.solve(site, self.observe(feature, weights), style)
+            return change(feature, maps[site], weights, strength)
+
+        return visit
+
+    def observe(self, feature: Tensor, weights: Weights) -> dict[str, Seen]:
+        """What has to be known of a content feature (1, C, H, W) at a site, by label."""
+        seen = {}
+        for label, weight in weights.items():
+            low, high = -inf, inf
+            if self.recipe.clamp:
+                known = feature if weight is None else feature[..., weight > 0]
+                low, high = (float(x) for x in known.aminmax()) if known.numel() else (inf, -inf)
+            seen[label] = Seen(Moments.of(feature[0], weight).cpu(), low, high)
+        return seen
+
+    def solve(self, site: str, seen: dict[str, Seen], style: Style) -> dict[str, SiteMap]:
+        """The maps of a site that give each region the statistics of the style's.
+
+        Raises:
+            InputError: when the style was made without this site.
+        """
+        if site not in style.sites:
+            raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
+        labels = style.sites[site]
+        return {
+            label: SiteMap(self.recipe.matching(one.moments, labels[label]), one.low, one.high)
+            for label, one in seen.items()
+        }
 
     def _reduced(self, picture: Tensor) -> Tensor:
         side = self.recipe.work_side
@@ -294,6 +388,20 @@ class WCT2(nn.Module):
                 stacklevel=2,
             )
         return regions.only(shared)
+
+
+def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, strength: float) -> Tensor:
+    """A feature (1, C, H, W) with the map of every region applied by its weights, and by strength."""
+    mapped = feature
+    for label, weight in weights.items():
+        one = maps[label](feature)
+        mapped = one if weight is None else mapped + weight * (one - feature)
+    return blend(feature, mapped, strength)
+
+
+def blend(plain: Tensor, full: Tensor, strength: float) -> Tensor:
+    """From the plain (strength 0) to the full (strength 1)."""
+    return full if strength == 1 else torch.lerp(plain, full, strength)
 
 
 def _size(x: Tensor) -> tuple[int, int]:
