@@ -14,6 +14,7 @@ from torch import Tensor
 from haarmony.errors import InputError
 
 _BLOCK = 16384
+_FEW = 4096
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Moments:
         """The moments of one feature map.
 
         Products are taken in float32 about a reference point near the mean, in blocks summed in float64, so
-        nothing cancels; float64 features are kept in float64 throughout.
+        nothing cancels. Float64 features are kept in float64 throughout, and so are those of few positions:
+        their covariance may be singular, and a matching would amplify the rounding.
 
         Args:
             features: (C, H, W) or (C, N). Not-finite values count as weight zero.
@@ -45,6 +47,7 @@ class Moments:
             InputError: when the shapes do not fit.
         """
         x = features.flatten(1)
+        x = x.double() if x.shape[1] <= _FEW else x
         channels, positions = x.shape
         if weights is not None:
             weights = weights.flatten()

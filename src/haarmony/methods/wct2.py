@@ -215,7 +215,7 @@ class WCT2(nn.Module):
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
-        visit_sites(self.network, self._enlarged(self._reduced(tensor)), self.recipe.stages, record)
+        visit_sites(self.network, self.enlarged(self._reduced(tensor)), self.recipe.stages, record)
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
@@ -267,7 +267,7 @@ class WCT2(nn.Module):
 
     def field(self, reduced: Tensor, style: Style, regions: Regions | None) -> Tensor:
         """The change of colour that the full transfer makes, as `carry.affine_field` of a reduced copy."""
-        reduced = self._enlarged(reduced)
+        reduced = self.enlarged(reduced)
         lost = reduced - self.network(reduced)
         return affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
 
@@ -280,7 +280,7 @@ class WCT2(nn.Module):
         """The maps of all sites for a content (1, 3, H, W), each found behind those before it."""
         maps: Maps = {}
         visit = self._planning(maps, style, strength, regions)
-        visit_sites(self.network, self._enlarged(picture), self.recipe.stages, visit)
+        visit_sites(self.network, self.enlarged(picture), self.recipe.stages, visit)
         return maps
 
     def render(
@@ -312,7 +312,7 @@ class WCT2(nn.Module):
 
     def _decoded(self, picture: Tensor, visit: Visit, strength: float) -> Tensor:
         height, width = _size(picture)
-        whole = self._enlarged(picture)
+        whole = self.enlarged(picture)
         decoded = traverse(self.network, whole, self.recipe.stages, visit)
         if strength < 1:
             decoded += (1 - strength) * (whole - self.network(whole))
@@ -362,7 +362,7 @@ class WCT2(nn.Module):
         size = max(1, round(height * scale)), max(1, round(width * scale))
         return F.interpolate(picture, size, mode="bilinear", antialias=True)
 
-    def _enlarged(self, picture: Tensor) -> Tensor:
+    def enlarged(self, picture: Tensor) -> Tensor:
         """Borders repeated on the right and below a picture that is too small for the network."""
         height, width = _size(picture)
         missing = max(0, self.network.smallest - width), max(0, self.network.smallest - height)

@@ -35,9 +35,15 @@ class WaveletAutoencoder(nn.Module, ABC):
 
     Attributes:
         smallest: the shortest side of a picture that the network can take.
+        stride: of the deepest level; tiles of a picture begin at its multiples.
+        reach: pixels beyond which nothing bears on a pixel's result, there and back; a multiple of `stride`.
+        bytes_per_pixel: peak memory of a transfer at full size, over the picture's pixels, measured.
     """
 
     smallest = 1
+    stride = 8
+    reach: int
+    bytes_per_pixel: int
 
     @abstractmethod
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:

@@ -1,0 +1,165 @@
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from haarmony.matching import gaussian_ot, zca
+from haarmony.media.kinds import to_mask
+from haarmony.methods.wct2 import STAGES, WCT2, Recipe
+from haarmony.networks.autoencoder import WaveletAutoencoder
+from haarmony.networks.compact import Compact
+from haarmony.networks.vgg19 import VGG19
+from haarmony.pipelines.tiles import Whole, rendered, spans, tile_side, tiled_plan, tiled_style, tiles
+from haarmony.regions import Regions
+
+COMBINATIONS = [
+    ("encoder",),
+    ("skip",),
+    ("decoder",),
+    ("encoder", "skip"),
+    ("encoder", "decoder"),
+    ("skip", "decoder"),
+    STAGES,
+]
+NETWORKS = ("compact", "sum", "cat5")
+
+
+def picture(seed: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    smooth = F.interpolate(torch.rand(1, 3, 6, 7, generator=generator), (height, width), mode="bicubic")
+    return (0.15 + 0.6 * smooth + 0.1 * torch.rand(1, 3, height, width, generator=generator)).clamp(0, 1)
+
+
+def labels(height: int, width: int, *, soft: bool) -> Tensor:
+    """Three regions with crooked borders."""
+    down, across = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    wave = 3 * (down + 0.15 * torch.sin(9 * across))
+    if soft:
+        return torch.stack([-((wave - centre) ** 2) for centre in (0.5, 1.5, 2.5)]).mul(3).softmax(0)
+    return wave.long().clamp(0, 2)
+
+
+def network(name: str) -> WaveletAutoencoder:
+    torch.manual_seed(0)
+    made = Compact() if name == "compact" else VGG19(name)  # type: ignore[arg-type]
+    return made.eval().requires_grad_(False)
+
+
+def model(name: str, stages: tuple[str, ...]) -> WCT2:
+    matching = partial(gaussian_ot, ridge=1e-3) if name == "compact" else partial(zca, ridge=1.0)
+    return WCT2(network(name), Recipe(stages, matching, clamp=name != "compact"), identity="test 1")
+
+
+def tiled(known: WCT2, content: Tensor, style: Tensor, side: int, strength: float, masks: str) -> Tensor:
+    regions = [
+        Regions.of(to_mask(labels(*one.shape[-2:], soft=masks == "soft"), size=tuple(one.shape[-2:])))
+        if masks
+        else None
+        for one in (content, style)
+    ]
+    light = tiled_style(known, Whole(style), regions[1], side=side)
+    maps = tiled_plan(known, Whole(content), light, strength, regions[0], side=side)
+    bands = rendered(known, Whole(content), maps, strength, regions[0], side=side)
+    return torch.cat(list(bands), -2).clamp(0, 1)
+
+
+def untiled(known: WCT2, content: Tensor, style: Tensor, strength: float, masks: str) -> Tensor:
+    if not masks:
+        return known(content, known.style(style), strength=strength)
+    given = [labels(*one.shape[-2:], soft=masks == "soft") for one in (content, style)]
+    return known(content, known.style(style, given[1]), strength=strength, content_mask=given[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [("compact", stages) for stages in COMBINATIONS]
+    + [("sum", STAGES), ("cat5", STAGES), ("cat5", ("skip",))],
+)
+def test_tiles_give_what_the_whole_gives(name: str, stages: tuple[str, ...]) -> None:
+    size = (150, 267) if name == "compact" else (57, 230)
+    content, style = picture(0, *size), picture(1, 61, 93)
+    known = model(name, stages)
+    result = tiled(known, content, style, 64, 1.0, "")
+    expected = untiled(known, content, style, 1.0, "")
+    assert (expected - content).abs().max() > 10 / 255
+    assert (result - expected).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize(("name", "masks"), [("compact", "hard"), ("compact", "soft"), ("cat5", "hard")])
+def test_tiles_give_what_the_whole_gives_with_masks(name: str, masks: str) -> None:
+    content, style = picture(0, 59, 210), picture(1, 67, 83)
+    known = model(name, STAGES)
+    result = tiled(known, content, style, 64, 0.7, masks)
+    assert (result - untiled(known, content, style, 0.7, masks)).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize("side", [64, 72, 128, 512])
+@pytest.mark.parametrize("size", [(97, 301), (301, 97), (5, 400), (400, 1), (129, 128)])
+def test_at_every_tile_size_and_shape(side: int, size: tuple[int, int]) -> None:
+    content, style = picture(0, *size), picture(1, 90, 80)
+    known = model("compact", ("encoder", "decoder"))
+    result = tiled(known, content, style, side, 1.0, "")
+    assert result.shape == content.shape
+    assert (result - untiled(known, content, style, 1.0, "")).abs().max() < 1 / 255
+
+
+def test_narrow_pictures_of_the_reference_network() -> None:
+    content, style = picture(0, 5, 150), picture(1, 150, 9)
+    known = model("cat5", ("skip", "decoder"))
+    result = tiled(known, content, style, 64, 1.0, "")
+    assert (result - untiled(known, content, style, 1.0, "")).abs().max() < 1 / 255
+
+
+@given(
+    length=st.integers(1, 5000), side=st.integers(1, 100).map(lambda n: 8 * n), halo=st.sampled_from([0, 56])
+)
+@settings(deadline=None)
+def test_spans_cover_the_line_once_and_begin_at_the_stride(length: int, side: int, halo: int) -> None:
+    found = spans(length, side, halo, 8)
+    assert [span.start for span in found] == [0] + [span.stop for span in found[:-1]]
+    assert found[-1].stop == length
+    for span in found:
+        assert span.start % 8 == 0
+        assert span.first % 8 == 0
+        assert 0 < span.stop - span.start <= side
+        assert span.first == max(0, span.start - halo)
+        assert span.last == min(length, span.stop + halo)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_beyond_the_reach_bears_on_a_pixel(name: str) -> None:
+    whole = network(name)
+    content = picture(0, 16, 300)
+    changed = content.clone()
+    changed[..., : 200 - whole.reach] = 1 - content[..., : 200 - whole.reach]
+    difference = (whole(content) - whole(changed)).abs()
+    assert difference[..., 200:].max() == 0
+    assert difference[..., : 200 - whole.reach].max() > 0
+    assert whole.reach % whole.stride == 0
+
+
+def test_less_memory_makes_smaller_tiles() -> None:
+    known = model("compact", ("encoder",))
+    sides = [tile_side(known, megabytes << 20) for megabytes in (1, 100, 400, 1600)]
+    assert sides == sorted(sides)
+    assert sides[0] == 64
+    assert sides[-1] > 1000
+    assert all(side % known.network.stride == 0 for side in sides)
+    for side in sides[1:]:
+        outer = side + 2 * known.network.reach
+        assert outer**2 * known.network.bytes_per_pixel <= 1600 << 20
+
+
+def test_every_band_of_rows_is_read_once() -> None:
+    class Counting(Whole):
+        def rows(self, top: int, bottom: int) -> Tensor:
+            read.append((top, bottom))
+            return super().rows(top, bottom)
+
+    read: list[tuple[int, int]] = []
+    list(tiles(model("compact", ("encoder",)), Counting(picture(0, 300, 300)), 64))
+    assert read == [(0, 120), (8, 184), (72, 248), (136, 300), (200, 300)]
