@@ -18,13 +18,13 @@ from haarmony.errors import ImageError, InputError
 from haarmony.media import profile
 from haarmony.media.image import (
     Picture,
-    check_writable,
     from_pil,
     read_image,
     to_pil,
     to_profile,
     write_image,
 )
+from haarmony.media.sink import check_writable
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -62,7 +62,8 @@ def _run(options: argparse.Namespace) -> None:
     inputs = [options.content, options.style, options.content_mask, options.style_mask]
     _refuse_replacing(options.output, [path for path in inputs if path is not None])
     with working(f"{options.content} in the light of {options.style}", quiet=options.quiet):
-        from haarmony.media.image import check_writable, read_image
+        from haarmony.media.image import read_image
+        from haarmony.media.sink import check_writable
         from haarmony.pipelines.photo import transfer
 
         check_writable(options.output)

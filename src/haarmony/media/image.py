@@ -4,49 +4,19 @@ A picture keeps the encoding of its own ICC profile, for a wide-gamut photo sque
 colours for good. What meets it, the style, is brought into its profile by :func:`to_profile`.
 """
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from haarmony.errors import HaarmonyWarning, ImageError, InputError
-from haarmony.media import metadata, png, profile, tiff
-from haarmony.media.files import StrPath, probe, replacing
-from haarmony.media.opening import (
-    HEAD,
-    MAX_PIXELS,
-    check_size,
-    explained,
-    named,
-    one_line,
-    open_pillow,
-    opened,
-)
-
-_WRITTEN_AS: Final = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".avif": "AVIF",
-}
-_LONGEST_SIDE: Final = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65535}
-_QUALITY: Final[dict[str, dict[str, Any]]] = {
-    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
-    "WEBP": {"quality": 95, "exact": True},
-    "AVIF": {"quality": 95, "subsampling": "4:4:4", "speed": 8},
-}
-_JPEG_SEGMENT: Final = 65533
-_XMP_NAMESPACE: Final = 29
+from haarmony.errors import ImageError, InputError
+from haarmony.media import profile
+from haarmony.media.files import StrPath
+from haarmony.media.opening import MAX_PIXELS, explained, one_line
+from haarmony.media.sink import write_bands, written_depth
+from haarmony.media.source import Header, Source, open_source, source_of_pillow, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,37 +59,8 @@ def read_image(source: StrPath | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> P
     Raises:
         ImageError: The file is missing, unreadable, damaged, too large or not a picture.
     """
-    with opened(source) as file:
-        head = file.read(HEAD)
-        if head.startswith(tiff.SIGNATURES):
-            file.seek(0)
-            directory = metadata.load_directory(file)
-            if tiff.is_raw(directory):
-                raise ImageError(
-                    f"{named(source)} is a camera's raw file: develop it first and give the 16-bit TIFF"
-                )
-            if tiff.is_deep(directory):
-                check_size(source, tiff.size(directory), max_pixels)
-                return _upright(
-                    tiff.read_deep(file),
-                    orientation=directory.get(metadata.ORIENTATION, 1),
-                    icc=directory.get(tiff.PROFILE),
-                    exif=metadata.exif_of_directory(directory),
-                    xmp=directory.get(tiff.XMP),
-                )
-        if png.is_deep(head):
-            check_size(source, png.size(head), max_pixels)
-            data = head + file.read()
-            carried = png.read_metadata(data)
-            exif, xmp = carried.get("exif"), carried.get("xmp")
-            return _upright(
-                png.read_deep(data),
-                orientation=metadata.orientation_of(exif, xmp),
-                icc=carried.get("icc"),
-                exif=exif,
-                xmp=xmp,
-            )
-        return _from_pillow(open_pillow(file, source, max_pixels=max_pixels))
+    with open_source(source, max_pixels=max_pixels) as opened:
+        return _picture(opened)
 
 
 def from_pil(image: Image.Image) -> Picture:
@@ -132,7 +73,7 @@ def from_pil(image: Image.Image) -> Picture:
             beyond 16 bits.
     """
     with explained("the image", "expected a Pillow image that loads"):
-        return _from_pillow(image)
+        return _picture(source_of_pillow(image))
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -169,28 +110,6 @@ def to_profile(picture: Picture, target: bytes | None) -> Picture:
     return replace(picture, pixels=pixels, profile=target)
 
 
-def check_writable(path: StrPath, *, size: tuple[int, int] | None = None) -> None:
-    """Find out before long work whether :func:`write_image` could write ``path``.
-
-    Args:
-        path: The file to be written.
-        size: Height and width of the picture, where known: JPEG, WebP and AVIF bound them.
-
-    Raises:
-        ImageError: The extension is unknown, the folder is missing or cannot be written, ``path`` is a
-            folder, or the format cannot hold a picture of this size.
-    """
-    written_as = _format_of(path)
-    longest = _LONGEST_SIDE.get(written_as)
-    if size is not None and longest is not None and max(size) > longest:
-        raise ImageError(
-            f"{named(path)}: {written_as} holds at most {longest} pixels a side, the picture has {size[1]} x "
-            f"{size[0]}: write .png or .tif"
-        )
-    with _explained_writing(path):
-        probe(path)
-
-
 def write_image(path: StrPath, picture: Picture) -> None:
     """Write a picture as JPEG, PNG, WebP, TIFF or AVIF, by extension; the file is whole or left as it was.
 
@@ -202,105 +121,30 @@ def write_image(path: StrPath, picture: Picture) -> None:
         ImageError: The extension is unknown, or the file cannot be written.
         InputError: The picture's arrays do not fit :class:`Picture`.
     """
-    written_as = _format_of(path)
-    check_writable(path, size=(picture.pixels.shape[0], picture.pixels.shape[1]))
-    notes: list[str] = []
-    if written_as == "JPEG":
-        picture, notes = _fit_jpeg(picture)
-    exif = metadata.upright_exif(picture.exif)
-    if written_as == "AVIF":  # whose writer takes the block apart, and must not stumble over a damaged one
-        exif = metadata.exif_of_directory(metadata.directory_of_exif(exif))
-    samples = _samples_of(picture, depth=picture.depth if written_as in ("PNG", "TIFF") else 8)
-    with _explained_writing(path), replacing(path) as file:
-        if written_as in ("PNG", "TIFF"):
-            write = png.write if written_as == "PNG" else tiff.write
-            write(file, samples, exif=exif, xmp=picture.xmp, profile=picture.profile)
-        else:
-            encoded = (
-                io.BytesIO()
-            )  # given a real file, Pillow's JPEG writer does not notice that the disk is full
-            Image.fromarray(samples).save(
-                encoded,
-                written_as,
-                exif=b"Exif\0\0" + exif if exif else b"",
-                xmp=picture.xmp or b"",
-                icc_profile=picture.profile or b"",
-                **_QUALITY[written_as],
-            )
-            file.write(encoded.getbuffer())
-    for note in notes:
-        warnings.warn(f"{named(path)}: {note}", HaarmonyWarning, stacklevel=2)
-
-
-def _from_pillow(image: Image.Image) -> Picture:
-    image.load()
-    return _upright(
-        _samples_from(image),
-        orientation=metadata.orientation_of_pillow(image),
-        icc=image.info.get("icc_profile"),
-        exif=metadata.exif_of_pillow(image),
-        xmp=image.info.get("xmp"),
+    samples = _samples_of(picture, depth=written_depth(path, picture.depth))
+    header = Header(
+        height=samples.shape[0],
+        width=samples.shape[1],
+        has_alpha=picture.alpha is not None,
+        depth=picture.depth,
+        profile=picture.profile,
+        exif=picture.exif,
+        xmp=picture.xmp,
     )
+    write_bands(path, header, [samples])
 
 
-def _samples_from(image: Image.Image) -> NDArray[Any]:
-    """Return ``(height, width, 1 to 4)`` grey or RGB samples, alpha last: uint8, uint16 or float32."""
-    mode = image.mode
-    if mode == "F" or mode.startswith("I"):
-        samples = np.asarray(image)[..., None]
-        if mode == "I" and (samples.min() < 0 or samples.max() > 65535):
-            raise ImageError("a Pillow image of mode I must lie in 0 to 65535: scale it first")
-        return samples.astype(np.float32 if mode == "F" else np.uint16)
-    icc = image.info.get("icc_profile")
-    if mode == "CMYK" and profile.colour_space(icc) == "CMYK":
-        with suppress(ValueError):
-            return np.rint(255 * profile.convert(np.asarray(image), icc, None)).astype(np.uint8)
-    if image.has_transparency_data:
-        image = (image.convert("LA") if mode == "La" else image).convert("RGBA")
-    elif mode in ("1", "L"):
-        image = image.convert("L")
-    else:
-        image = image.convert("RGB")
-    return np.atleast_3d(np.asarray(image))
-
-
-def _upright(
-    samples: NDArray[Any], *, orientation: int, icc: bytes | None, exif: bytes | None, xmp: bytes | str | None
-) -> Picture:
-    if 0 in samples.shape:
-        raise ImageError("the picture holds no pixels: export it again")
-    depth = 8 if samples.dtype == np.uint8 else 16
-    unit = _unit(metadata.turn_upright(samples, orientation))
-    has_alpha = unit.shape[-1] in (2, 4)
-    alpha = np.ascontiguousarray(unit[..., -1]) if has_alpha else None
-    colours = np.ascontiguousarray(unit[..., :-1]) if has_alpha else unit
-    space = profile.colour_space(icc)
-    if colours.shape[-1] == 1:
-        if space == "GRAY":
-            with suppress(ValueError):
-                colours = profile.convert(colours, icc, None)
-        colours = np.ascontiguousarray(np.broadcast_to(colours, (*colours.shape[:2], 3)))
+def _picture(source: Source) -> Picture:
+    header = source.header
+    pixels = unit(source.read(0, header.height))
     return Picture(
-        pixels=colours,
-        alpha=alpha,
-        depth=depth,
-        profile=icc if space == "RGB" else None,
-        exif=metadata.upright_exif(exif),
-        xmp=metadata.upright_xmp(xmp),
+        pixels=np.ascontiguousarray(pixels[..., :3]),
+        alpha=np.ascontiguousarray(pixels[..., 3]) if header.has_alpha else None,
+        depth=header.depth,
+        profile=header.profile,
+        exif=header.exif,
+        xmp=header.xmp,
     )
-
-
-def _unit(samples: NDArray[Any]) -> NDArray[np.float32]:
-    if samples.dtype != np.float32:
-        scaled = samples.astype(np.float32)
-        scaled /= np.iinfo(samples.dtype).max
-        return scaled
-    if not np.isfinite(samples).all():
-        raise ImageError("the picture holds NaN or infinite samples: export it again")
-    if np.median(samples) > 1:
-        raise ImageError("floating-point samples are read in [0, 1], and most are above 1: scale them first")
-    clipped: NDArray[np.float32] = np.clip(samples, 0, 1)
-    return clipped
 
 
 def _samples_of(picture: Picture, *, depth: int) -> NDArray[Any]:
@@ -320,48 +164,3 @@ def _samples_of(picture: Picture, *, depth: int) -> NDArray[Any]:
     np.clip(np.rint(scaled, out=scaled), 0, full, out=scaled)
     samples: NDArray[Any] = scaled.astype(np.uint8 if depth == 8 else np.uint16)
     return samples
-
-
-def _fit_jpeg(picture: Picture) -> tuple[Picture, list[str]]:
-    """Return the picture without what JPEG cannot hold, and a note for each thing left out."""
-    notes: list[str] = []
-    if picture.alpha is not None:
-        picture = replace(picture, alpha=None)
-        notes.append("JPEG holds no alpha: only the colours are written; .png, .webp and .tif hold it")
-    if len(picture.exif or b"") > _JPEG_SEGMENT - len(b"Exif\0\0"):
-        picture = replace(picture, exif=None)
-        notes.append("the EXIF passes the 64 KB that JPEG holds and is left out")
-    if len(picture.xmp or b"") > _JPEG_SEGMENT - _XMP_NAMESPACE:
-        picture = replace(picture, xmp=None)
-        notes.append("the XMP passes the 64 KB that JPEG holds and is left out")
-    return picture, notes
-
-
-def _format_of(path: StrPath) -> str:
-    extension = Path(path).suffix.lower()
-    if extension not in _WRITTEN_AS:
-        raise ImageError(
-            f"{named(path)} cannot be written as {extension or 'a file without extension'}: "
-            f"end the name in one of {' '.join(_WRITTEN_AS)}"
-        )
-    return _WRITTEN_AS[extension]
-
-
-@contextmanager
-def _explained_writing(path: StrPath) -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except IsADirectoryError as error:
-            raise ImageError(f"{named(path)} is a folder: give the name of a file in it") from error
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise ImageError(f"the folder of {named(path)} does not exist: make it first") from error
-        except PermissionError as error:
-            raise ImageError(f"{named(path)} may not be written: check the folder's permissions") from error
-        except MemoryError as error:
-            raise ImageError(f"{named(path)} does not fit in memory: write a smaller picture") from error
-        except Exception as error:
-            raise ImageError(
-                f"{named(path)} cannot be written ({one_line(error)}): nothing was changed"
-            ) from error

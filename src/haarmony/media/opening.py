@@ -4,7 +4,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -53,12 +53,15 @@ HEAD: Final = 32
 def opened(source: StrPath | BinaryIO) -> Iterator[BinaryIO]:
     """Open a picture file; what goes wrong while it is open is raised as one line of ImageError."""
     with ExitStack() as stack:
-        stack.enter_context(
-            explained(named(source), "expected a whole picture file: fetch or export it again")
-        )
+        stack.enter_context(reading(source))
         if isinstance(source, str | os.PathLike):
             source = stack.enter_context(Path(source).open("rb"))
         yield source
+
+
+def reading(source: StrPath | BinaryIO) -> AbstractContextManager[None]:
+    """Raise what goes wrong while a picture file is read as one line of ImageError."""
+    return explained(named(source), "expected a whole picture file: fetch or export it again")
 
 
 def open_pillow(file: BinaryIO, source: StrPath | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

@@ -1,5 +1,7 @@
 """TIFF beyond what Pillow holds: deep and floating-point samples in, either depth out with its metadata."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -19,6 +21,7 @@ _SUBFILE_TYPE: Final = 254
 _BLACK_IS_0_OR_WHITE_IS_0_OR_RGB: Final = (0, 1, 2)
 _ROWS_BYTES: Final = 1 << 20
 _LARGEST: Final = 1 << 32
+_LARGEST_PART: Final = 1 << 26
 
 
 def is_raw(directory: ImageFileDirectory_v2) -> bool:
@@ -74,26 +77,115 @@ def read_deep(file: BinaryIO) -> NDArray[Any]:
     return np.ascontiguousarray(samples[..., : colours + has_alpha])
 
 
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """RGB rows of a TIFF's first page, read from the file when they are asked for.
+
+    Attributes:
+        page: The page.
+        channels: 3, or 4 with an alpha channel that is not premultiplied.
+        depth: Bits a channel, 8 or 16.
+    """
+
+    page: tifffile.TiffPage
+    channels: int
+    depth: int
+
+    def read(self, top: int, bottom: int) -> NDArray[Any]:
+        """Return ``(bottom - top, width, channels)`` uint8 or uint16."""
+        read = self._raw if self.page.is_contiguous else self._decoded
+        band = read(top, bottom)[..., : self.channels]
+        return band.astype(band.dtype.newbyteorder("="), copy=False)
+
+    def _raw(self, top: int, bottom: int) -> NDArray[Any]:
+        _, width, samples = self.page.shape
+        kind = np.dtype(self.page.dtype).newbyteorder(self.page.parent.byteorder)
+        row = width * samples * kind.itemsize
+        file = self.page.parent.filehandle
+        file.seek(self.page.dataoffsets[0] + top * row)
+        data = file.read((bottom - top) * row)
+        if len(data) != (bottom - top) * row:
+            raise ValueError(f"it ends before row {bottom}")
+        return np.frombuffer(data, kind).reshape(bottom - top, width, samples)
+
+    def _decoded(self, top: int, bottom: int) -> NDArray[Any]:
+        page = self.page
+        _, width, samples = page.shape
+        rows, columns = (int(side) for side in page.chunks[:2])
+        across = -(-width // columns)
+        band = np.empty((bottom - top, width, samples), page.dtype)
+        file = page.parent.filehandle
+        for index in range(top // rows * across, -(-bottom // rows) * across):
+            file.seek(page.dataoffsets[index])
+            segment, where, _ = page.decode(file.read(page.databytecounts[index]), index)
+            if segment is None:
+                raise ValueError(f"its part {index} is empty")
+            first, left = where[2], where[3]
+            part = segment[0, max(0, top - first) : bottom - first, : width - left]
+            start = max(0, first - top)
+            band[start : start + len(part), left : left + part.shape[1]] = part
+        return band
+
+
+def open_bands(file: BinaryIO) -> Bands | None:
+    """Return the bands of a TIFF where its first page can be read in parts, else None.
+
+    That is: RGB of 8 or 16 bits, channels interleaved, alpha not premultiplied, and either uncompressed and
+    in one piece, or in strips or tiles of at most 64 MB.
+    """
+    file.seek(0)
+    page = tifffile.TiffFile(file).pages.first
+    extra = tuple(page.extrasamples)
+    fits = (
+        page.photometric == tifffile.PHOTOMETRIC.RGB
+        and page.planarconfig == tifffile.PLANARCONFIG.CONTIG
+        and page.dtype in (np.uint8, np.uint16)
+        and page.bitspersample in (8, 16)
+        and page.axes == "YXS"
+        and page.shape[2] - len(extra) == 3
+        and extra[:1] != (tifffile.EXTRASAMPLE.ASSOCALPHA,)
+    )
+    if not fits or not (page.is_contiguous or np.prod(page.chunks) * page.bitspersample <= 8 * _LARGEST_PART):
+        return None
+    return Bands(page, 4 if extra[:1] == (tifffile.EXTRASAMPLE.UNASSALPHA,) else 3, page.bitspersample)
+
+
 def write(
-    file: BinaryIO, samples: NDArray[Any], *, exif: bytes | None, xmp: bytes | None, profile: bytes | None
+    file: BinaryIO,
+    shape: tuple[int, int, int],
+    dtype: np.dtype[Any],
+    bands: Iterable[NDArray[Any]],
+    *,
+    exif: bytes | None,
+    xmp: bytes | None,
+    profile: bytes | None,
 ) -> None:
-    """Write ``(height, width, 3 or 4)`` uint8 or uint16 samples, uncompressed, in strips of about a mebibyte.
+    """Write bands of ``(rows, width, 3 or 4)`` samples, uncompressed, in strips of about a mebibyte.
 
     Uncompressed: every program reads it, and deflate saves little on 16-bit photos for seconds of work.
+
+    Args:
+        file: To write to, from its beginning.
+        shape: Height, width and channels of the whole.
+        dtype: uint8 or uint16.
+        bands: From the top; together they have the shape.
+        exif: The EXIF block.
+        xmp: The XMP packet.
+        profile: The ICC profile.
 
     Raises:
         ValueError: The file would pass the 4 GB that TIFF's offsets reach.
     """
-    height, width, channels = samples.shape
-    if samples.nbytes > _LARGEST - (1 << 26):
+    height, width, channels = shape
+    if height * width * channels * dtype.itemsize > _LARGEST - (1 << 26):
         raise ValueError("a TIFF holds at most 4 GB")
-    row = width * channels * samples.itemsize
+    row = width * channels * dtype.itemsize
     rows = max(1, _ROWS_BYTES // row)
     starts = range(0, height, rows)
 
     directory = metadata.directory_of_exif(exif)
     directory[256], directory[257] = width, height
-    directory[_BITS] = (samples.itemsize * 8,) * channels
+    directory[_BITS] = (dtype.itemsize * 8,) * channels
     directory[259] = 1  # no compression
     directory[_PHOTOMETRIC] = 2  # RGB
     directory.tagtype[273] = directory.tagtype[279] = 4  # strip offsets and byte counts as LONG
@@ -110,8 +202,8 @@ def write(
         directory.tagtype[PROFILE] = 7
         directory[PROFILE] = profile
     directory.save(file)
-    for start in starts:
-        file.write(samples[start : start + rows].astype(samples.dtype.newbyteorder("<")).tobytes())
+    for band in bands:
+        file.write(band.astype(dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def _divide_alpha_out(samples: NDArray[Any], colours: int) -> NDArray[Any]:
