@@ -8,6 +8,7 @@ import haarmony
 
 PUBLIC = {
     "WCT2",
+    "Ways",
     "Affine",
     "HaarmonyError",
     "HaarmonyWarning",
@@ -25,6 +26,7 @@ PUBLIC = {
     "read_image",
     "read_mask",
     "transfer",
+    "transfer_file",
     "wavelets",
     "write_image",
 }

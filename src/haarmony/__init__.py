@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from haarmony.methods.wct2 import WCT2, Recipe
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
-    from haarmony.pipelines.photo import transfer
+    from haarmony.pipelines.photo import Ways, transfer, transfer_file
     from haarmony.style import Style
 
     __version__: str
@@ -37,11 +37,13 @@ _HOME = {
     "Recipe": "haarmony.methods.wct2",
     "Style": "haarmony.style",
     "WCT2": "haarmony.methods.wct2",
+    "Ways": "haarmony.pipelines.photo",
     "WeightsError": "haarmony.errors",
     "models": "haarmony.networks.weights",
     "read_image": "haarmony.media.image",
     "read_mask": "haarmony.media.mask",
     "transfer": "haarmony.pipelines.photo",
+    "transfer_file": "haarmony.pipelines.photo",
     "write_image": "haarmony.media.image",
 }
 _MODULES = ("matching", "wavelets")
@@ -58,6 +60,7 @@ __all__ = [
     "Picture",
     "Recipe",
     "Style",
+    "Ways",
     "WeightsError",
     "__version__",
     "matching",
@@ -65,6 +68,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "transfer",
+    "transfer_file",
     "wavelets",
     "write_image",
 ]

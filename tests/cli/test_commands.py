@@ -154,7 +154,7 @@ class TestCommandLine:
         def stop(*_, **__):
             raise error
 
-        monkeypatch.setattr(WCT2, "forward", stop)
+        monkeypatch.setattr(WCT2, "field", stop)
         arguments = ["transfer", "day.png", "dusk.png", "-o", "out.png"]
         result = haarmony(*arguments)
         assert result.code == code
@@ -167,15 +167,15 @@ class TestCommandLine:
         assert not Path("out.png").exists()
 
     def test_no_other_warnings_reach_the_user(self, haarmony, here, monkeypatch, recwarn):
-        forward = WCT2.forward
+        field = WCT2.field
 
         def noisy(*arguments, **options):
             import warnings
 
             warnings.warn("a library's own business", UserWarning, stacklevel=1)
-            return forward(*arguments, **options)
+            return field(*arguments, **options)
 
-        monkeypatch.setattr(WCT2, "forward", noisy)
+        monkeypatch.setattr(WCT2, "field", noisy)
         assert haarmony("transfer", "day.png", "dusk.png", "-o", "out.png").err == ""
 
 

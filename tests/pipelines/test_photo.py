@@ -8,10 +8,14 @@ from PIL import Image, ImageCms
 import haarmony
 from haarmony.errors import HaarmonyWarning, ImageError, InputError
 from haarmony.media import profile
+from haarmony.media import source as source_module
 from haarmony.media.image import Picture, read_image, to_profile, write_image
 from haarmony.methods.wct2 import RECIPES, WCT2
 from haarmony.networks.compact import Compact
-from haarmony.pipelines.photo import transfer
+from haarmony.pipelines import photo as photo_module
+from haarmony.pipelines import rows as rows_module
+from haarmony.pipelines.photo import Ways, transfer, transfer_file
+from haarmony.pipelines.rows import TensorRows
 from haarmony.regions import shared_labels
 from haarmony.style import Style
 
@@ -255,3 +259,81 @@ class TestMasks:
         names = [f"label {number}" for number in range(20)]
         areas = dict.fromkeys(names, 100.0)
         assert shared_labels(areas, dict(reversed(areas.items()))) == names
+
+
+class TestFromFileToFile:
+    @pytest.mark.parametrize("name", ["day.tif", "day.png", "day.jpg", "day.webp"])
+    @pytest.mark.parametrize("depth", [8, 16])
+    def test_it_is_what_the_picture_in_memory_gives(self, model, tmp_path, monkeypatch, name, depth):
+        for module in (source_module, rows_module):
+            monkeypatch.setattr(module, "IN_MEMORY" if module is source_module else "BAND", 300)
+        alpha = np.linspace(0, 1, 40 * 56, dtype=np.float32).reshape(40, 56)
+        carried = {} if name == "day.jpg" else {"alpha": alpha}
+        write_image(tmp_path / name, Picture(CONTENT, depth=depth, **carried))
+        write_image(tmp_path / "dusk.png", Picture(STYLE))
+        written = transfer_file(tmp_path / name, tmp_path / "dusk.png", tmp_path / "out.tif", model=model)
+        wanted = transfer(tmp_path / name, tmp_path / "dusk.png", model=model)
+        result = read_image(tmp_path / "out.tif")
+        assert (written.height, written.width, written.depth) == (40, 56, result.depth)
+        assert result.depth == wanted.depth
+        np.testing.assert_allclose(result.pixels, wanted.pixels, atol=0.51 / (2**result.depth - 1))
+        if carried:
+            assert np.array_equal(result.alpha, wanted.alpha)
+
+    def test_strength_0_writes_the_samples_that_were_read(self, model, tmp_path):
+        write_image(tmp_path / "day.tif", Picture(CONTENT, depth=16))
+        transfer_file(tmp_path / "day.tif", STYLE, tmp_path / "out.tif", model=model, strength=0)
+        assert np.array_equal(
+            read_image(tmp_path / "out.tif").pixels, read_image(tmp_path / "day.tif").pixels
+        )
+
+    def test_a_file_that_ends_early_leaves_no_output(self, model, tmp_path, monkeypatch):
+        monkeypatch.setattr(source_module, "IN_MEMORY", 0)
+        write_image(tmp_path / "day.tif", Picture(CONTENT, depth=16))
+        with (tmp_path / "day.tif").open("r+b") as file:
+            file.truncate(9000)
+        with pytest.raises(ImageError, match=r"day\.tif.*cannot be read"):
+            transfer_file(tmp_path / "day.tif", STYLE, tmp_path / "out.tif", model=model)
+        assert [path.name for path in tmp_path.iterdir()] == ["day.tif"]
+
+
+class TestWays:
+    @pytest.mark.parametrize("strength", [0.4, 1.0])
+    @pytest.mark.parametrize("masked", [False, True])
+    def test_exact_tiles_give_what_the_whole_gives(self, model, monkeypatch, strength, masked):
+        content, style = scene(90, 210), scene(80, 150, seed=4, tint=(0.4, 0.5, 0.9))
+        masks = {}
+        if masked:
+            masks["content_mask"] = (np.indices((90, 210))[1] > 100).astype(np.uint8)
+            masks["style_mask"] = (np.indices((80, 150))[1] > 70).astype(np.uint8)
+        chosen = {"model": model, "strength": strength, **masks}
+        whole = transfer(content, style, ways=Ways(detail="network", statistics="exact"), **chosen)
+        monkeypatch.setattr(photo_module, "tile_side", lambda *_: 64)
+        tiled = transfer(content, style, ways=Ways(detail="network", statistics="exact"), **chosen)
+        assert np.abs(whole - content).max() > 0.1
+        assert np.abs(tiled - whole).max() < 1 / 255
+        proxy = transfer(content, style, ways=Ways(detail="network", statistics="proxy"), **chosen)
+        assert np.abs(proxy - whole).max() < 2 / 255  # the copy is no smaller than the picture
+
+    def test_proxy_is_the_way_of_large_pictures(self):
+        small, large = (TensorRows(torch.empty(1, 1, 1, 1).expand(1, 3, 2000, side)) for side in (2000, 2001))
+        assert Ways().exact(small)
+        assert not Ways().exact(large)
+        assert Ways(statistics="exact").exact(large)
+        assert not Ways(statistics="proxy").exact(small)
+
+    def test_the_carry_can_be_asked_of_a_network_made_for_full_size(self, model):
+        recipe = Ways(detail="network").model(model, None).recipe
+        assert recipe.work_side is None
+        full = WCT2(model.network, recipe, identity=model.identity)
+        assert Ways(detail="carry").model(full, None).recipe.work_side > 1
+        assert Ways().model(model, None) is model
+
+    @pytest.mark.parametrize("wrong", [{"detail": "lut"}, {"statistics": "fast"}])
+    def test_an_unknown_way_is_refused(self, wrong):
+        with pytest.raises(InputError, match="unknown way"):
+            Ways(**wrong)
+
+    def test_too_little_memory_is_refused(self, model):
+        with pytest.raises(InputError, match="MB too little"):
+            transfer(CONTENT, STYLE, model=model, ways=Ways(detail="network", max_memory=1 << 20))

@@ -13,7 +13,8 @@ from haarmony.methods.wct2 import STAGES, WCT2, Recipe
 from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg19 import VGG19
-from haarmony.pipelines.tiles import Whole, rendered, spans, tile_side, tiled_plan, tiled_style, tiles
+from haarmony.pipelines.rows import TensorRows
+from haarmony.pipelines.tiles import rendered, spans, tiled_plan, tiled_style, tiles
 from haarmony.regions import Regions
 
 COMBINATIONS = [
@@ -61,9 +62,9 @@ def tiled(known: WCT2, content: Tensor, style: Tensor, side: int, strength: floa
         else None
         for one in (content, style)
     ]
-    light = tiled_style(known, Whole(style), regions[1], side=side)
-    maps = tiled_plan(known, Whole(content), light, strength, regions[0], side=side)
-    bands = rendered(known, Whole(content), maps, strength, regions[0], side=side)
+    light = tiled_style(known, TensorRows(style), regions[1], side=side)
+    maps = tiled_plan(known, TensorRows(content), light, strength, regions[0], side=side)
+    bands = rendered(known, TensorRows(content), maps, strength, regions[0], side=side)
     return torch.cat(list(bands), -2).clamp(0, 1)
 
 
@@ -142,20 +143,8 @@ def test_nothing_beyond_the_reach_bears_on_a_pixel(name: str) -> None:
     assert whole.reach % whole.stride == 0
 
 
-def test_less_memory_makes_smaller_tiles() -> None:
-    known = model("compact", ("encoder",))
-    sides = [tile_side(known, megabytes << 20) for megabytes in (1, 100, 400, 1600)]
-    assert sides == sorted(sides)
-    assert sides[0] == 64
-    assert sides[-1] > 1000
-    assert all(side % known.network.stride == 0 for side in sides)
-    for side in sides[1:]:
-        outer = side + 2 * known.network.reach
-        assert outer**2 * known.network.bytes_per_pixel <= 1600 << 20
-
-
 def test_every_band_of_rows_is_read_once() -> None:
-    class Counting(Whole):
+    class Counting(TensorRows):
         def rows(self, top: int, bottom: int) -> Tensor:
             read.append((top, bottom))
             return super().rows(top, bottom)

@@ -1,6 +1,7 @@
 """`haarmony transfer`: one photo with the light of another."""
 
 import argparse
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from haarmony.errors import InputError
 
 if TYPE_CHECKING:
     from haarmony.style import Style
+
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -53,6 +57,34 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="where features are matched: any of encoder,skip,decoder (default: the model's own choice)",
     )
+    parser.add_argument(
+        "--detail",
+        choices=["carry", "network"],
+        help="who makes the full picture: colours carried to it from a reduced copy, or the network, tile by "
+        "tile (default: carry for compact, network for vgg19)",
+    )
+    statistics = parser.add_mutually_exclusive_group()
+    statistics.add_argument(
+        "--exact",
+        dest="statistics",
+        action="store_const",
+        const="exact",
+        help="with the network's detail: statistics of every pixel, in several passes (default up to 4 MP)",
+    )
+    statistics.add_argument(
+        "--proxy",
+        dest="statistics",
+        action="store_const",
+        const="proxy",
+        help="with the network's detail: statistics of reduced copies, in one pass (default above 4 MP)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="400M",
+        help="that the process may take, with K, M or G: tiles are made to fit (default: half of what is "
+        "free)",
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
 
@@ -62,25 +94,22 @@ def _run(options: argparse.Namespace) -> None:
     inputs = [options.content, options.style, options.content_mask, options.style_mask]
     _refuse_replacing(options.output, [path for path in inputs if path is not None])
     with working(f"{options.content} in the light of {options.style}", quiet=options.quiet):
-        from haarmony.media.image import read_image
-        from haarmony.media.sink import check_writable
-        from haarmony.pipelines.photo import transfer
+        from haarmony.pipelines.photo import Ways, transfer_file
 
-        check_writable(options.output)
-        content = read_image(options.content)
-        height, width = content.pixels.shape[:2]
-        check_writable(options.output, size=(height, width))
-        transfer(
-            content,
+        written = transfer_file(
+            options.content,
             _style(options.style),
+            options.output,
             model=options.model,
             strength=options.strength,
             content_mask=options.content_mask,
             style_mask=options.style_mask,
             stages=options.stages,
-        ).save(options.output)
+            ways=Ways(options.detail, options.statistics, options.max_memory),
+        )
     if not options.quiet:
-        say(f"{options.output}: {width} x {height} in {time.perf_counter() - start:.1f} s")
+        took = time.perf_counter() - start
+        say(f"{options.output}: {written.width} x {written.height} in {took:.1f} s")
 
 
 def _style(path: str) -> "str | Style":
@@ -89,6 +118,13 @@ def _style(path: str) -> "str | Style":
     from haarmony.style import Style
 
     return Style.load(path)
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"expected a number of bytes such as 400M or 1.5G, got {text!r}")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def _refuse_replacing(output: str, inputs: list[str]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError
+from haarmony.errors import HaarmonyWarning, ImageError
 from haarmony.media import metadata, png, tiff
 from haarmony.media.files import StrPath, probe, replacing
 from haarmony.media.opening import named, one_line
@@ -92,6 +92,7 @@ def write_bands(path: StrPath, header: Header, bands: Iterable[NDArray[Any]]) ->
     exif = metadata.upright_exif(header.exif)
     if written_as == "AVIF":  # whose writer takes the block apart, and must not stumble over a damaged one
         exif = metadata.exif_of_directory(metadata.directory_of_exif(exif))
+    bands = _told_apart(bands)
     shape = header.height, header.width, 4 if header.has_alpha else 3
     samples = np.dtype(np.uint8 if written_depth(path, header.depth) == 8 else np.uint16)
     with _explained_writing(path), replacing(path) as file:
@@ -115,6 +116,20 @@ def write_bands(path: StrPath, header: Header, bands: Iterable[NDArray[Any]]) ->
             file.write(encoded.getbuffer())
     for note in notes:
         warnings.warn(f"{named(path)}: {note}", HaarmonyWarning, stacklevel=2)
+
+
+class _Elsewhere(Exception):  # noqa: N818
+    """What went wrong while a band was made, which is not the writing's fault."""
+
+    def __init__(self, cause: Exception) -> None:
+        self.cause = cause
+
+
+def _told_apart(bands: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    try:
+        yield from bands
+    except Exception as error:
+        raise _Elsewhere(error) from error
 
 
 def _gathered(
@@ -159,8 +174,8 @@ def _explained_writing(path: StrPath) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except HaarmonyError:
-            raise
+        except _Elsewhere as error:
+            raise error.cause from None
         except IsADirectoryError as error:
             raise ImageError(f"{named(path)} is a folder: give the name of a file in it") from error
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -208,6 +208,10 @@ class WCT2(nn.Module):
         if tensor.shape[0] != 1:
             raise InputError(f"a style is made of one picture, got a batch of {tensor.shape[0]}")
         regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)), self._device)
+        return self.measure(self._reduced(tensor), regions)
+
+    def measure(self, picture: Tensor, regions: Regions | None) -> Style:
+        """The style of a picture (1, 3, H, W), as large as the network is to see it."""
         sites: dict[str, dict[str, Moments]] = {}
 
         def record(site: str, feature: Tensor) -> Tensor:
@@ -215,7 +219,7 @@ class WCT2(nn.Module):
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
-        visit_sites(self.network, self.enlarged(self._reduced(tensor)), self.recipe.stages, record)
+        visit_sites(self.network, self.enlarged(picture), self.recipe.stages, record)
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
@@ -251,15 +255,16 @@ class WCT2(nn.Module):
         check_request(
             strength, has_content_mask=content_mask is not None, has_style_mask=style.areas is not None
         )
-        regions = self._regions(tensor, style, content_mask)
+        regions = self.regions(_size(tensor), style, content_mask, batch=tensor.shape[0])
         if strength == 0:
             return back(tensor.clone())
         tensor = tensor.to(self._device)
         return back(
-            torch.cat([self._transfer(one[None], style, strength, regions) for one in tensor]).clamp_(0, 1)
+            torch.cat([self.transferred(one[None], style, strength, regions) for one in tensor]).clamp_(0, 1)
         )
 
-    def _transfer(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
+    def transferred(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
+        """The result (1, 3, H, W) for a content of this shape, not clipped."""
         if self.recipe.work_side is None:
             return self._decoded(content, self._planning({}, style, strength, regions), strength)
         field = self.field(self._reduced(content), style, regions)
@@ -353,13 +358,17 @@ class WCT2(nn.Module):
             for label, one in seen.items()
         }
 
-    def _reduced(self, picture: Tensor) -> Tensor:
+    def work_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The (height, width) at which the network sees a picture of this size."""
         side = self.recipe.work_side
-        height, width = _size(picture)
-        if side is None or max(height, width) <= side:
+        if side is None or max(size) <= side:
+            return size
+        return max(1, round(size[0] * side / max(size))), max(1, round(size[1] * side / max(size)))
+
+    def _reduced(self, picture: Tensor) -> Tensor:
+        size = self.work_size(_size(picture))
+        if size == _size(picture):
             return picture
-        scale = side / max(height, width)
-        size = max(1, round(height * scale)), max(1, round(width * scale))
         return F.interpolate(picture, size, mode="bilinear", antialias=True)
 
     def enlarged(self, picture: Tensor) -> Tensor:
@@ -368,16 +377,23 @@ class WCT2(nn.Module):
         missing = max(0, self.network.smallest - width), max(0, self.network.smallest - height)
         return F.pad(picture, (0, missing[0], 0, missing[1]), mode="replicate") if any(missing) else picture
 
-    def _regions(self, content: Tensor, style: Style, mask: MaskLike | None) -> Regions | None:
+    def regions(
+        self, size: tuple[int, int], style: Style, mask: MaskLike | None, *, batch: int = 1
+    ) -> Regions | None:
+        """The regions in which a content of this (height, width) is given the style's light; None for one.
+
+        Raises:
+            InputError: for a style of another model, a mask of another size, or a mask with a batch.
+        """
         if style.model != self.identity:
             raise InputError(
                 f"the style was made by {style.model} but this model is {self.identity}: make it anew"
             )
         if mask is None or style.areas is None:
             return None
-        if content.shape[0] != 1:
-            raise InputError(f"a mask goes with one picture, got a batch of {content.shape[0]}")
-        regions = Regions.of(to_mask(mask, size=_size(content)), self._device)
+        if batch != 1:
+            raise InputError(f"a mask goes with one picture, got a batch of {batch}")
+        regions = Regions.of(to_mask(mask, size=size), self._device)
         areas = regions.areas()
         shared = shared_labels(areas, style.areas)
         if kept := [label for label in areas if label not in shared and areas[label] > 0]:

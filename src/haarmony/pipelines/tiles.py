@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from math import log2
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -22,48 +21,9 @@ from torch import Tensor
 from haarmony.methods.wct2 import WCT2, Maps, Seen, change, visit_sites
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
+from haarmony.pipelines.rows import Rows
 from haarmony.regions import Part, Regions, weights_at
 from haarmony.style import Style
-
-SMALLEST_TILE = 64
-
-
-class Rows(Protocol):
-    """A picture that is read in bands of rows.
-
-    Attributes:
-        height: in pixels.
-        width: in pixels.
-    """
-
-    @property
-    def height(self) -> int: ...  # noqa: D102
-    @property
-    def width(self) -> int: ...  # noqa: D102
-
-    def rows(self, top: int, bottom: int) -> Tensor:
-        """The rows from `top` up to `bottom`, (1, 3, bottom - top, width) in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A tensor (1, 3, H, W) as `Rows`."""
-
-    picture: Tensor
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.picture.shape[-2]
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.picture.shape[-1]
-
-    def rows(self, top: int, bottom: int) -> Tensor:
-        """A view of these rows."""
-        return self.picture[..., top:bottom, :]
 
 
 @dataclass(frozen=True)
@@ -127,14 +87,6 @@ def spans(length: int, side: int, halo: int, stride: int) -> list[Span]:
         Span(start, min(start + step, length), max(start - halo, 0), min(start + step + halo, length))
         for start in range(0, length, step)
     ]
-
-
-def tile_side(model: WCT2, memory: int) -> int:
-    """The side of the largest tile, without its halo, that the network computes in so many bytes."""
-    network = model.network
-    outer = (memory / network.bytes_per_pixel) ** 0.5
-    inner = int(outer - 2 * network.reach) // network.stride * network.stride
-    return max(inner, SMALLEST_TILE)
 
 
 def tiles(model: WCT2, source: Rows, side: int) -> Iterator[list[Tile]]:

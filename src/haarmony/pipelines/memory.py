@@ -1,0 +1,45 @@
+"""How much memory a transfer may take, and how large its tiles are then."""
+
+from __future__ import annotations
+
+import psutil
+
+from haarmony.errors import InputError
+from haarmony.networks.autoencoder import WaveletAutoencoder
+
+SHARE = 0.5
+"""Of the free memory that is taken where the caller names no limit."""
+
+SMALLEST_TILE = 64
+_BAND_BYTES = 48
+"""A pixel of the bands of rows that a row of tiles is cut from and put together in."""
+
+
+def budget(most: int | None) -> int:
+    """The bytes that are left for a transfer.
+
+    Args:
+        most: that the whole process may take; None for a safe share of what is free.
+    """
+    if most is None:
+        return int(SHARE * psutil.virtual_memory().available)
+    return most - int(psutil.Process().memory_info().rss)
+
+
+def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
+    """The side of the largest tile, without its halo, of a picture of this width that so many bytes allow.
+
+    Raises:
+        InputError: when they allow none.
+    """
+    pixel, column = network.bytes_per_pixel, _BAND_BYTES * width
+    outer = ((column**2 + 4 * pixel * max(0, memory)) ** 0.5 - column) / (2 * pixel)
+    side = int(outer - 2 * network.reach) // network.stride * network.stride
+    if side < SMALLEST_TILE:
+        least = SMALLEST_TILE + 2 * network.reach
+        missing = (pixel * least**2 + column * least - memory) / 1e6
+        raise InputError(
+            f"the memory allowed is about {missing:.0f} MB too little for tiles of this picture: allow more, "
+            "or take the model compact"
+        )
+    return side

@@ -1,0 +1,133 @@
+"""Rows: pictures that are read in bands, from memory or from a file, and reduced copies of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from haarmony.media import profile
+from haarmony.media.source import Source, unit
+
+BAND = 1 << 20
+"""Pixels that a band holds, about."""
+
+
+class Rows(Protocol):
+    """A picture that is read in bands of rows.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+    """
+
+    @property
+    def height(self) -> int: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """The rows from `top` up to `bottom`, (1, 3, bottom - top, width) in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class TensorRows:
+    """A picture (1, 3, H, W) in memory."""
+
+    picture: Tensor
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.picture.shape[-2]
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.picture.shape[-1]
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """A view of these rows."""
+        return self.picture[..., top:bottom, :]
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """A picture in a file, in its own profile or converted to another.
+
+    Attributes:
+        source: the open file.
+        target: the profile of the rows, as in `Header.profile`.
+    """
+
+    source: Source
+    target: bytes | None
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.source.header.height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.source.header.width
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """These rows, decoded."""
+        samples = self.source.read(top, bottom)[..., :3]
+        own = self.source.header.profile
+        if own != self.target:
+            samples = profile.convert(np.ascontiguousarray(unit(samples)), own, self.target)
+        return planes(samples)
+
+
+def planes(samples: NDArray[Any]) -> Tensor:
+    """(H, W, C) samples of uint8, uint16 or float32 in [0, 1] as (1, C, H, W) floats in [0, 1]."""
+    tensor = torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+    floats = tensor.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
+    return floats if samples.dtype == np.float32 else floats.div_(np.iinfo(samples.dtype).max)
+
+
+def samples(band: Tensor, dtype: torch.dtype) -> Tensor:
+    """(1, 3, H, W) floats as (H, W, 3) samples of uint8 or uint16, clipped and rounded to the nearest."""
+    full = torch.iinfo(dtype).max
+    scaled = (band[0] * full).round_().clamp_(0, full)
+    return scaled.to(dtype).permute(1, 2, 0).contiguous()
+
+
+def cuts(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Top and bottom of the bands of a picture."""
+    step = max(1, BAND // width)
+    return ((top, min(top + step, height)) for top in range(0, height, step))
+
+
+def reduced(source: Rows, size: tuple[int, int]) -> Tensor:
+    """A copy (1, 3, h, w) of the size, by antialiased bilinear interpolation; each band is read once."""
+    if size == (source.height, source.width):
+        return source.rows(0, source.height)
+    down = _antialiased(source.height, size[0])
+    copy = torch.zeros(1, 3, *size)
+    for top, bottom in cuts(source.height, source.width):
+        band = source.rows(top, bottom)
+        narrow = F.interpolate(band, (bottom - top, size[1]), mode="bilinear", antialias=True)
+        weights = down[:, top:bottom]
+        used = weights.any(1).nonzero().flatten()
+        first, last = int(used[0]), int(used[-1]) + 1
+        copy[:, :, first:last] += weights[first:last] @ narrow
+    return copy
+
+
+def _antialiased(pixels: int, cells: int) -> Tensor:
+    """(cells, pixels): the weights of the triangle filter, as wide as the reduction."""
+    scale = max(1.0, pixels / cells)
+    centres = (torch.arange(cells, dtype=torch.float64)[:, None] + 0.5) * (pixels / cells)
+    distance = (torch.arange(pixels, dtype=torch.float64) + 0.5 - centres).abs() / scale
+    weights = (1 - distance).clamp_min(0)
+    return (weights / weights.sum(1, keepdim=True)).float()

@@ -1,0 +1,31 @@
+import psutil
+import pytest
+
+from haarmony.errors import InputError
+from haarmony.networks.compact import Compact
+from haarmony.pipelines.memory import budget, tile_side
+
+
+def test_less_memory_makes_smaller_tiles_that_fit() -> None:
+    network = Compact()
+    sides = [tile_side(network, 4000, megabytes << 20) for megabytes in (60, 100, 400, 1600)]
+    assert sides == sorted(set(sides))
+    assert sides[-1] > 1000
+    for side, megabytes in zip(sides, (60, 100, 400, 1600), strict=True):
+        outer = side + 2 * network.reach
+        assert side % network.stride == 0
+        assert outer**2 * network.bytes_per_pixel < megabytes << 20
+
+
+def test_too_little_memory_is_one_line_that_says_how_much_is_missing() -> None:
+    with pytest.raises(InputError, match=r"about \d+ MB too little"):
+        tile_side(Compact(), 4000, 1 << 20)
+    with pytest.raises(InputError, match="too little"):
+        tile_side(Compact(), 4000, -1)
+
+
+def test_the_budget_is_what_is_left() -> None:
+    free = psutil.virtual_memory().available
+    assert 0.3 * free < budget(None) < 0.7 * free
+    assert 0 < budget(1 << 40) < 1 << 40
+    assert budget(1) < 0
