@@ -3,15 +3,16 @@ import pytest
 
 from haarmony.errors import InputError
 from haarmony.networks.compact import Compact
-from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.memory import TILE_BYTES, budget, fits, tile_side
 
 
 def test_less_memory_makes_smaller_tiles_that_fit() -> None:
     network = Compact()
-    sides = [tile_side(network, 4000, megabytes << 20) for megabytes in (60, 100, 400, 1600)]
+    sides = [tile_side(network, 4000, megabytes << 20) for megabytes in (60, 100, 400, 900)]
     assert sides == sorted(set(sides))
     assert sides[-1] > 1000
-    for side, megabytes in zip(sides, (60, 100, 400, 1600), strict=True):
+    assert tile_side(network, 4000, 1 << 40) == tile_side(network, 4000, TILE_BYTES)
+    for side, megabytes in zip(sides, (60, 100, 400, 900), strict=True):
         outer = side + 2 * network.reach
         assert side % network.stride == 0
         assert outer**2 * network.bytes_per_pixel < megabytes << 20
@@ -29,3 +30,9 @@ def test_the_budget_is_what_is_left() -> None:
     assert 0.3 * free < budget(None) < 0.7 * free
     assert 0 < budget(1 << 40) < 1 << 40
     assert budget(1) < 0
+
+
+def test_a_picture_in_one_piece() -> None:
+    network = Compact()
+    assert fits(network, 1000, 1000 * network.bytes_per_pixel)
+    assert not fits(network, 1001, 1000 * network.bytes_per_pixel)

@@ -65,7 +65,7 @@ class VGG19(WaveletAutoencoder):
 
     smallest = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
     reach = 72
-    bytes_per_pixel = 2000
+    bytes_per_pixel = 2600
     encoder: nn.ModuleDict
     decoder: nn.ModuleDict
 

@@ -10,6 +10,9 @@ from haarmony.networks.autoencoder import WaveletAutoencoder
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
 
+TILE_BYTES = 1 << 30
+"""What one tile takes at most: larger ones are hardly faster."""
+
 SMALLEST_TILE = 64
 _BAND_BYTES = 48
 """A pixel of the bands of rows that a row of tiles is cut from and put together in."""
@@ -26,12 +29,18 @@ def budget(most: int | None) -> int:
     return most - int(psutil.Process().memory_info().rss)
 
 
+def fits(network: WaveletAutoencoder, pixels: int, memory: int) -> bool:
+    """Whether a picture of so many pixels can be transferred in one piece."""
+    return network.bytes_per_pixel * pixels <= memory
+
+
 def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
     """The side of the largest tile, without its halo, of a picture of this width that so many bytes allow.
 
     Raises:
         InputError: when they allow none.
     """
+    memory = min(memory, TILE_BYTES)
     pixel, column = network.bytes_per_pixel, _BAND_BYTES * width
     outer = ((column**2 + 4 * pixel * max(0, memory)) ** 0.5 - column) / (2 * pixel)
     side = int(outer - 2 * network.reach) // network.stride * network.stride

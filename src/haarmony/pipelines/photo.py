@@ -21,7 +21,7 @@ from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_
 from haarmony.media.sink import check_writable, write_bands, written_depth
 from haarmony.media.source import Header, Source, open_source
 from haarmony.methods.wct2 import WCT2, blend, check_request
-from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.memory import budget, fits, tile_side
 from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, cuts, planes, reduced, samples
 from haarmony.pipelines.tiles import rendered, tiled_plan, tiled_style
 from haarmony.regions import Regions
@@ -79,10 +79,6 @@ class Ways:
         if self.statistics is None:
             return source.height * source.width <= EXACT_UP_TO
         return self.statistics == "exact"
-
-    def side(self, wct2: WCT2, source: Rows) -> int:
-        """Of the tiles of a picture."""
-        return tile_side(wct2.network, source.width, budget(self.max_memory))
 
 
 @overload
@@ -233,15 +229,24 @@ def changed(
             band = content.rows(top, bottom)
             yield blend(band, apply_field(band, field, top=top, height=size[0]), strength)
     else:
-        side = ways.side(wct2, content)
-        if not ways.exact(content):
-            maps = wct2.plan(reduced(content, _proxy_size(size)), style, strength, regions)
-        elif max(size) <= side:
-            yield wct2.transferred(content.rows(0, size[0]), style, strength, regions)
-            return
-        else:
-            maps = tiled_plan(wct2, content, style, strength, regions, side=side)
-        yield from rendered(wct2, content, maps, strength, regions, side=side)
+        yield from _through_the_network(wct2, content, style, strength, regions, ways)
+
+
+def _through_the_network(
+    wct2: WCT2, content: Rows, style: Style, strength: float, regions: Regions | None, ways: Ways
+) -> Iterator[Tensor]:
+    size = content.height, content.width
+    memory = budget(ways.max_memory)
+    exact = ways.exact(content)
+    if exact and fits(wct2.network, size[0] * size[1], memory):
+        yield wct2.transferred(content.rows(0, size[0]), style, strength, regions)
+        return
+    side = tile_side(wct2.network, size[1], memory)
+    if exact:
+        maps = tiled_plan(wct2, content, style, strength, regions, side=side)
+    else:
+        maps = wct2.plan(reduced(content, _proxy_size(size)), style, strength, regions)
+    yield from rendered(wct2, content, maps, strength, regions, side=side)
 
 
 def _samples(bands: Iterator[Tensor], source: Source, depth: int) -> Iterator[NDArray[Any]]:
@@ -278,7 +283,8 @@ def _style(
         return wct2.measure(reduced(rows, wct2.work_size(size)), regions)
     if not ways.exact(rows):
         return wct2.measure(reduced(rows, _proxy_size(size)), regions)
-    return tiled_style(wct2, rows, regions, side=ways.side(wct2, rows))
+    side = tile_side(wct2.network, size[1], budget(ways.max_memory))
+    return tiled_style(wct2, rows, regions, side=side)
 
 
 def _regions(wct2: WCT2, content: Tensor | Rows, style: Style, mask: MaskLike | None) -> Regions | None:
