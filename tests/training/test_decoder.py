@@ -1,14 +1,19 @@
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,7 +23,7 @@ from haarmony.networks.vgg19 import ENCODER, VGG19, unpool_convolve
 from haarmony.networks.weights import vgg19_encoder
 from haarmony.training import decoder
 from haarmony.training.checkpoint import load_checkpoint
-from haarmony.training.decoder import CHECKPOINT, DecoderSettings, export, main, train, validate
+from haarmony.training.decoder import CHECKPOINT, RECIPES, DecoderSettings, export, main, train, validate
 from haarmony.training.inversion import measure_units, regress, trace
 from haarmony.training.photos import crops
 
@@ -66,6 +71,17 @@ def test_units_bring_every_layer_to_a_mean_of_one() -> None:
     torch.testing.assert_close(measure_units(network, batches()), torch.ones(len(ENCODER)))
 
 
+def test_the_regression_returns_the_moments_of_the_inputs() -> None:
+    network = network_with_encoder("sum")
+    grams = regress(network, iter(batches() * 2), samples=4000, ridge=1e-2)
+    assert list(grams) == list(ENCODER)
+    for name, gram in grams.items():
+        assert gram.shape == (9 * ENCODER[name][1] + 1,) * 2
+        assert gram[-1, -1] == pytest.approx(1)  # of the appended 1
+        means = gram[-1, :-1].view(-1, 9).mean()
+        torch.testing.assert_close(means, torch.ones(()), rtol=0.05, atol=0)  # units bring them there
+
+
 def test_the_trace_holds_what_went_in_and_came_out() -> None:
     network = network_with_encoder("sum")
     given, made, skips = trace(network, batches()[0])
@@ -96,14 +112,17 @@ def test_both_variants_start_from_the_same_answer() -> None:
 
 @pytest.fixture
 def no_regression(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that starts at random: regressions take seconds."""
-    monkeypatch.setattr(decoder, "regress", lambda *_, **__: None)
+    """A decoder that starts at random, and inputs that pass for white: both take seconds to find."""
+    sides = {name: 9 * after + 1 for name, (_, after) in ENCODER.items()}
+    monkeypatch.setattr(decoder, "regress", lambda *_, **__: {name: torch.ones(1) for name in sides})
+    white = cycle(sides.values())
+    monkeypatch.setattr(decoder, "whitening", lambda *_: torch.eye(next(white), dtype=torch.bfloat16))
 
 
 @pytest.mark.usefixtures("no_regression")
-@pytest.mark.parametrize("half", [False, True])
-def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, half: bool) -> None:
-    settings = DecoderSettings(**{**vars(TINY), "half": half})
+@pytest.mark.parametrize("options", [{}, {"half": True, "damping": 0.01}])
+def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, options: dict[str, Any]) -> None:
+    settings = replace(TINY, **options)
     monkeypatch.setattr(decoder, "_MEASURED", 3)
     whole = train("sum", photos(), tmp_path / "whole", settings, log_every=2)
 
@@ -126,7 +145,7 @@ def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, half: bool) 
 
 @pytest.mark.usefixtures("no_regression")
 def test_training_leaves_the_encoder_alone_and_teaches_the_decoder(tmp_path: Path) -> None:
-    settings = DecoderSettings(**{**vars(TINY), "steps": 3})
+    settings = replace(TINY, steps=3)
     network = train("cat5", photos(), tmp_path / "run", settings, validation=photos()[:2], log_every=1)
     assert (tmp_path / "run" / "sheet.png").is_file()
     state = load_checkpoint(tmp_path / "run" / CHECKPOINT)
@@ -140,7 +159,7 @@ def test_training_leaves_the_encoder_alone_and_teaches_the_decoder(tmp_path: Pat
 
 @pytest.mark.usefixtures("no_regression")
 def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
-    train("sum", photos(), tmp_path / "run", DecoderSettings(**{**vars(TINY), "steps": 1}))
+    train("sum", photos(), tmp_path / "run", replace(TINY, steps=1))
     with pytest.raises(InputError, match="another recipe"):
         train("sum", photos(), tmp_path / "run", TINY)
     with pytest.raises(InputError, match="train first"):
@@ -153,10 +172,18 @@ def test_the_command_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFi
     for index, photo in enumerate(photos()):
         Image.fromarray(photo.permute(1, 2, 0).numpy()).save(tmp_path / "photos" / f"{index}.png")
     folder = str(tmp_path / "photos")
-    flags = ["--variant", "sum", "--steps", "1", "--size", "16", "--batch", "2", "--half"]
+    flags = ["--variant", "sum", "--steps", "1", "--size", "16", "--batch", "2", "--no-half"]
     places = ["--photos", folder, "--validation", folder, "--run", str(tmp_path / "run")]
     main([*flags, *places, "--export", str(tmp_path / "out.safetensors")])
     assert "median psnr of 4 photos" in capsys.readouterr().out
+    with safe_open(tmp_path / "out.safetensors", "pt") as file:
+        about = file.metadata()
+    assert list(about) == ["training"]  # several keys would come in another order in another process
+    assert json.loads(about["training"]) == {
+        "variant": "sum",
+        "step": 1,
+        **asdict(replace(RECIPES["sum"], steps=1, size=16, batch=2, half=False)),
+    }
     tensors = load_file(tmp_path / "out.safetensors")
     assert tensors.pop("units").dtype == torch.float32
     assert {name: t.shape for name, t in tensors.items()} == {

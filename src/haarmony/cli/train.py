@@ -80,7 +80,7 @@ def _decoder(options: argparse.Namespace) -> None:
     from haarmony.training import decoder
     from haarmony.training.photos import load_photos
 
-    settings = _with(decoder.DecoderSettings(), options)
+    settings = _with(decoder.RECIPES[options.variant], options)
     photos = load_photos(options.photos, at_least=settings.size)
     decoder.train(
         options.variant, photos, options.out, settings, validation=_validation(options), device=options.device

@@ -3,9 +3,11 @@
     python -m haarmony.training.decoder --variant cat5 --photos FOLDER --validation FOLDER --run FOLDER
 
 Two phases. *Regression*: each decoder convolution starts as the best linear answer to the encoder's that it
-undoes, in closed form (`training.inversion`). *Descent*: Adam through the whole decoder, fed by its own
-outputs, on the picture and on the features between the levels, since transfer matches those too. Errors count
-by their logarithm, so that no unit has to be balanced against another: the loss is a PSNR.
+undoes, in closed form (`training.inversion`). *Descent*: through the whole decoder, fed by its own outputs,
+on the picture and on the features between the levels, since transfer matches those too. Errors count by
+their logarithm, so that no unit has to be balanced against another: the loss is a PSNR. `cat5` descends by
+Adam; `sum`, which has no feature from before a pooling to read the picture from, by steps that are white and
+orthogonal (`training.whitened`).
 
 A run can be killed at any moment and started again with the same command; what it does at a step depends on
 the seed and the step alone.
@@ -14,14 +16,14 @@ the seed and the step alone.
 from __future__ import annotations
 
 import argparse
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import count
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -37,6 +39,7 @@ from haarmony.training.inversion import measure_units, regress, trace
 from haarmony.training.photos import crops, load_photos
 from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
+from haarmony.training.whitened import WhitenedDescent, whitening
 
 CHECKPOINT = "decoder.pt"
 _MEASURED = 50  # batches that the units are measured on
@@ -52,6 +55,7 @@ class DecoderSettings:
         size: side of the square crops, in pixels.
         batch: crops a step.
         learning_rate: the peak; linear warm-up, then a cosine to 2 % of it.
+        damping: of the whitening, as a share of the inputs' mean square; 0 descends by Adam.
         feature_weight: of the features' log error beside the picture's.
         ridge: penalty of the regressions, as a share of the inputs' mean square.
         samples: positions that each regression sees.
@@ -59,15 +63,23 @@ class DecoderSettings:
         half: compute the descent in bfloat16 (autocast); a third faster on CPUs that have it.
     """
 
-    steps: int = 3000
+    steps: int = 2400
     size: int = 96
     batch: int = 4
     learning_rate: float = 2e-4
+    damping: float = 0.0
     feature_weight: float = 0.1
     ridge: float = 1e-4
     samples: int = 40_000
     seed: int = 0
     half: bool = False
+
+
+RECIPES: dict[Variant, DecoderSettings] = {
+    "cat5": DecoderSettings(half=True),
+    "sum": DecoderSettings(steps=3000, learning_rate=1e-4, damping=1e-2, feature_weight=0.3, half=True),
+}
+"""What the shipped decoders were trained by."""
 
 
 def reconstruction_loss(network: VGG19, picture: Tensor, feature_weight: float) -> tuple[Tensor, Tensor]:
@@ -82,6 +94,40 @@ def reconstruction_loss(network: VGG19, picture: Tensor, feature_weight: float) 
         error = (x.float() - answers[level].float()).square().mean((1, 2, 3)).add(1e-5).log().mean()
         loss = loss + error * (1.0 if level == 1 else feature_weight)
     return loss, error.detach() * (-10 / math.log(10))
+
+
+def start(
+    network: VGG19, batch: Callable[[int], Tensor], settings: DecoderSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Set the encoder from VGG-19 and the decoder by regression.
+
+    Returns:
+        The units of the encoder's layers, and the whitening of each decoder convolution; none where the
+        damping is 0.
+    """
+    oxford = oxford_vgg19()
+    network.encoder.load_state_dict(vgg19_encoder(oxford))
+    units = measure_units(network, map(batch, range(_MEASURED)))
+    network.encoder.load_state_dict(vgg19_encoder(oxford, units))
+    unseen = map(batch, count(_AFTER_ALL_STEPS))
+    grams = regress(network, unseen, samples=settings.samples, ridge=settings.ridge, seed=settings.seed)
+    if settings.damping == 0:
+        return units, {}
+    return units, {name: whitening(gram, settings.damping) for name, gram in grams.items()}
+
+
+def descent(
+    network: VGG19, whitenings: dict[str, Tensor], settings: DecoderSettings
+) -> torch.optim.Optimizer:
+    """The optimiser of the decoder: by whitened steps where there are whitenings, else Adam."""
+    if not whitenings:
+        return torch.optim.Adam(network.decoder.parameters(), lr=settings.learning_rate)
+    device = next(network.parameters()).device
+    return WhitenedDescent(
+        [network.decoding(name) for name in whitenings],
+        [matrix.to(device) for matrix in whitenings.values()],
+        learning_rate=settings.learning_rate,
+    )
 
 
 def train(
@@ -112,41 +158,30 @@ def train(
     torch.manual_seed(settings.seed)
     network = VGG19(variant).to(device)
     network.encoder.requires_grad_(False)
-    optimiser = torch.optim.Adam(network.decoder.parameters(), lr=settings.learning_rate)
     recipe = {"variant": variant, **asdict(settings)}
 
     def batch(step: int) -> Tensor:
         picked = crops(photos, size=settings.size, batch=settings.batch, seed=settings.seed, step=step)
         return picked.to(device, memory_format=torch.channels_last)
 
-    def state_after(steps: int, units: Tensor) -> dict[str, Any]:
-        return {
-            "step": steps,
-            "recipe": recipe,
-            "units": units,
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        }
-
     state = load_checkpoint(path)
     if state is None:
-        oxford = oxford_vgg19()
-        network.encoder.load_state_dict(vgg19_encoder(oxford))
-        units = measure_units(network, map(batch, range(_MEASURED)))
-        network.encoder.load_state_dict(vgg19_encoder(oxford, units))
-        regress(
-            network,
-            map(batch, count(_AFTER_ALL_STEPS)),
-            samples=settings.samples,
-            ridge=settings.ridge,
-            seed=settings.seed,
-        )
-        state = state_after(0, units)
-        save_checkpoint(path, state)
+        units, whitenings = start(network, batch, settings)
+        state = {"step": 0, "units": units, "whitenings": whitenings, "network": network.state_dict()}
     elif state["recipe"] != recipe:
         raise InputError(f"{path} is of another recipe, {state['recipe']}: give that one or another folder")
     network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
+    optimiser = descent(network, state["whitenings"], settings)
+    if "optimiser" in state:
+        optimiser.load_state_dict(state["optimiser"])
+
+    def save(steps: int) -> None:
+        kept = {name: state[name] for name in ("units", "whitenings")}
+        learnt = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+        save_checkpoint(path, {"step": steps, "recipe": recipe, **kept, **learnt})
+
+    if state["step"] == 0:
+        save(0)
     for step in range(state["step"], settings.steps):
         picture = batch(step)
         with torch.autocast(torch.device(device).type, torch.bfloat16) if settings.half else nullcontext():
@@ -160,7 +195,7 @@ def train(
         done = step + 1
         if done % log_every == 0 or done == settings.steps:
             print(f"step {done} loss {loss.item():.4f} psnr {psnr.item():.2f}", flush=True)
-            save_checkpoint(path, state_after(done, state["units"]))
+            save(done)
         if validation and (done % validate_every == 0 or done == settings.steps):
             score = median(validate(network, validation))
             print(f"step {done} validation median psnr {score:.2f}", flush=True)
@@ -181,7 +216,8 @@ def export(checkpoint: Path, target: Path) -> None:
         if name.startswith("decoder.")
     }
     part = target.with_name(target.name + ".part")
-    about = {name: str(value) for name, value in (state["recipe"] | {"step": state["step"]}).items()}
+    # One key: several would be written in an order that differs from process to process.
+    about = {"training": json.dumps(state["recipe"] | {"step": state["step"]})}
     save_file(tensors | {"units": state["units"]}, part, about)
     part.replace(target)
 
@@ -198,11 +234,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for field in fields(DecoderSettings):
         flag = "--" + field.name.replace("_", "-")
         if field.type == "bool":
-            parser.add_argument(flag, action="store_true")
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction)
         else:
-            parser.add_argument(flag, type=type(field.default), default=field.default)
+            parser.add_argument(flag, type=type(field.default))
     given = vars(parser.parse_args(arguments))
-    settings = DecoderSettings(**{field.name: given[field.name] for field in fields(DecoderSettings)})
+    named = {field.name: given[field.name] for field in fields(DecoderSettings)}
+    settings = replace(
+        RECIPES[given["variant"]], **{name: value for name, value in named.items() if value is not None}
+    )
     photos = load_photos(given["photos"], at_least=settings.size)
     validation = load_photos(given["validation"]) if given["validation"] else []
     network = train(

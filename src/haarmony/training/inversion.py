@@ -59,7 +59,7 @@ def measure_units(network: VGG19, pictures: Iterable[Tensor]) -> Tensor:
 @torch.no_grad()
 def regress(
     network: VGG19, batches: Iterator[Tensor], *, samples: int = 40_000, ridge: float = 1e-4, seed: int = 0
-) -> None:
+) -> dict[str, Tensor]:
     """Set every decoder convolution to the regression of what the encoder's was given on what it made.
 
     What cat5 lays side by side tells the same twice, since the bands add up to the original; each side gets
@@ -71,10 +71,15 @@ def regress(
         samples: positions that each regression sees.
         ridge: the penalty, as a share of the inputs' mean square.
         seed: of the choice of positions.
+
+    Returns:
+        The second moments (9C + 1, 9C + 1) of the windows of what each encoder convolution made, with a 1
+        appended: in `sum`, of the inputs of the decoder's.
     """
     choose = torch.Generator().manual_seed(seed)
     sums: dict[str, tuple[Tensor, Tensor]] = {}
-    for _ in range(math.ceil(samples / _POSITIONS)):
+    rounds = math.ceil(samples / _POSITIONS)
+    for _ in range(rounds):
         given, made, _ = trace(network, next(batches))
         for name in ENCODER:
             x, y = _windows(made[name], given[name], choose)
@@ -92,6 +97,7 @@ def regress(
         if convolution.in_channels == 5 * weight.shape[1]:
             weight = weight.repeat(1, 5, 1, 1) / 2
         convolution.load_state_dict({"weight": weight, "bias": solution[:, -1]})
+    return {name: gram / (rounds * _POSITIONS) for name, (gram, _) in sums.items()}
 
 
 def _windows(x: Tensor, y: Tensor, choose: torch.Generator) -> tuple[Tensor, Tensor]:
