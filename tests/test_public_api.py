@@ -14,6 +14,7 @@ PUBLIC = {
     "HaarmonyWarning",
     "ImageError",
     "InputError",
+    "Lut",
     "Mask",
     "Moments",
     "Picture",
@@ -21,14 +22,18 @@ PUBLIC = {
     "Style",
     "WeightsError",
     "__version__",
+    "fit_lut",
+    "lut",
     "matching",
     "models",
     "read_image",
+    "read_lut",
     "read_mask",
     "transfer",
     "transfer_file",
     "wavelets",
     "write_image",
+    "write_lut",
 }
 
 

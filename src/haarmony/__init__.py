@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError, InputError, WeightsError
     from haarmony.matching import Affine
     from haarmony.media.image import Picture, read_image, write_image
+    from haarmony.media.lut import Lut
+    from haarmony.media.lut_files import read_lut, write_lut
     from haarmony.media.mask import Mask, read_mask
     from haarmony.methods.wct2 import WCT2, Recipe
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
+    from haarmony.pipelines.look import fit_lut, lut
     from haarmony.pipelines.photo import Ways, transfer, transfer_file
     from haarmony.style import Style
 
@@ -31,6 +34,7 @@ _HOME = {
     "HaarmonyWarning": "haarmony.errors",
     "ImageError": "haarmony.errors",
     "InputError": "haarmony.errors",
+    "Lut": "haarmony.media.lut",
     "Mask": "haarmony.media.mask",
     "Moments": "haarmony.moments",
     "Picture": "haarmony.media.image",
@@ -39,12 +43,16 @@ _HOME = {
     "WCT2": "haarmony.methods.wct2",
     "Ways": "haarmony.pipelines.photo",
     "WeightsError": "haarmony.errors",
+    "fit_lut": "haarmony.pipelines.look",
+    "lut": "haarmony.pipelines.look",
     "models": "haarmony.networks.weights",
     "read_image": "haarmony.media.image",
+    "read_lut": "haarmony.media.lut_files",
     "read_mask": "haarmony.media.mask",
     "transfer": "haarmony.pipelines.photo",
     "transfer_file": "haarmony.pipelines.photo",
     "write_image": "haarmony.media.image",
+    "write_lut": "haarmony.media.lut_files",
 }
 _MODULES = ("matching", "wavelets")
 
@@ -55,6 +63,7 @@ __all__ = [
     "HaarmonyWarning",
     "ImageError",
     "InputError",
+    "Lut",
     "Mask",
     "Moments",
     "Picture",
@@ -63,14 +72,18 @@ __all__ = [
     "Ways",
     "WeightsError",
     "__version__",
+    "fit_lut",
+    "lut",
     "matching",
     "models",
     "read_image",
+    "read_lut",
     "read_mask",
     "transfer",
     "transfer_file",
     "wavelets",
     "write_image",
+    "write_lut",
 ]
 
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli import demo, models, train, transfer
+from haarmony.cli import demo, lut, models, train, transfer
 from haarmony.cli.console import complain, say
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", HaarmonyWarning)
         warnings.showwarning = _show_warning
         try:
-            options = _parser().parse_args(given)
+            options = _parser().parse_args(lut.two_words(given))
             run: Callable[[argparse.Namespace], None] = options.run
             run(options)
         except (
@@ -110,6 +110,6 @@ def _parser() -> _Parser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (transfer, demo, models, train):
+    for command in (transfer, lut, demo, models, train):
         command.add_to(commands, shared)
     return parser

@@ -4,14 +4,18 @@ LittleCMS does the arithmetic, in float32: eight bits would band a 16-bit sky, a
 rounds its tone curves, which shows in the shadows.
 """
 
+import io
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 RELATIVE_COLORIMETRIC: Final = 1
+SRGB: Final = "sRGB"
 _CHANNELS: Final = {"GRAY": "gray", "RGB": "rgb", "CMYK": "cmyk"}
 
 
@@ -26,6 +30,26 @@ def colour_space(profile: bytes | None) -> str | None:
     if profile is None or len(profile) < 132 or profile[36:40] != b"acsp":
         return None
     return profile[16:20].decode("ascii", "replace").strip()
+
+
+def name(profile: bytes | None) -> str:
+    """Return what to call a profile: "sRGB" for any that means the same colours, else its own description.
+
+    Many a profile of sRGB calls itself something else, so its colours are looked at: a difference below one
+    step of eight bits is none.
+    """
+    if profile is None:
+        return SRGB
+    steps = np.linspace(0, 1, 6, dtype=np.float32)
+    colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    with suppress(ValueError):
+        if np.abs(convert(colours, profile, None) - colours).max() < 1 / 255:
+            return SRGB
+    with suppress(ImageCms.PyCMSError, OSError):
+        described = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+        if words := " ".join(described.split()):
+            return words
+    return "a colour profile without a name"
 
 
 def convert(samples: NDArray[Any], source: bytes | None, target: bytes | None) -> NDArray[np.float32]:

@@ -59,7 +59,7 @@ def check_writable(path: StrPath, *, size: tuple[int, int] | None = None) -> Non
             f"{named(path)}: {written_as} holds at most {longest} pixels a side, the picture has {size[1]} x "
             f"{size[0]}: write .png or .tif"
         )
-    with _explained_writing(path):
+    with explained_writing(path):
         probe(path)
 
 
@@ -95,7 +95,7 @@ def write_bands(path: StrPath, header: Header, bands: Iterable[NDArray[Any]]) ->
     bands = _told_apart(bands)
     shape = header.height, header.width, 4 if header.has_alpha else 3
     samples = np.dtype(np.uint8 if written_depth(path, header.depth) == 8 else np.uint16)
-    with _explained_writing(path), replacing(path) as file:
+    with explained_writing(path), replacing(path) as file:
         if written_as == "TIFF":
             tiff.write(file, shape, samples, bands, exif=exif, xmp=header.xmp, profile=header.profile)
         elif written_as == "PNG":
@@ -169,7 +169,8 @@ def _fit_jpeg(header: Header) -> tuple[Header, list[str]]:
 
 
 @contextmanager
-def _explained_writing(path: StrPath) -> Iterator[None]:
+def explained_writing(path: StrPath) -> Iterator[None]:
+    """Raise whatever stops the writing of a file as one line of ImageError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
