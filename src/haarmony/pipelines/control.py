@@ -1,0 +1,155 @@
+"""Local control: what of the content stays, wherever the light goes.
+
+`preserve` blends as the modes "color" and "luminosity" of PDF and CSS do (W3C, Compositing and Blending Level
+1, section 10): one picture's luminosity with the other's hue and saturation, brought back into range without
+a change of luminosity. `protect` leaves places as they are. `grain` takes the finest texture off before the
+transfer and lays it on again after it, as strong as it was, by a local Wiener filter (Lee 1980); so a strong
+style does not amplify noise, and film keeps its grain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from haarmony.errors import InputError
+from haarmony.media.kinds import MaskLike, to_mask
+from haarmony.pipelines.rows import Rows
+from haarmony.regions import Regions
+
+Preserve = Literal["none", "luminance", "color"]
+
+GRAIN_REACH = 2
+"""Pixels to either side that count as one place: coarser texture is no grain."""
+
+GRAIN_CONTRAST = 0.02
+"""Standard deviation, of values in [0, 1], below which texture is grain."""
+
+_LUMINOSITY = (0.3, 0.59, 0.11)
+
+
+@dataclass(frozen=True)
+class Control:
+    """What stays of the content.
+
+    Attributes:
+        preserve: `luminance` takes the colours of the result alone, `color` its luminance alone.
+        protect: a mask whose white places (grey ones in part) stay as they are: a grey or black-and-white
+            image, booleans, or weights (H, W) in [0, 1].
+        grain: `keep` keeps the finest texture as strong as it was.
+    """
+
+    preserve: Preserve = "none"
+    protect: MaskLike | None = None
+    grain: Literal["keep"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.preserve not in ("none", "luminance", "color"):
+            raise InputError(f"preserve is luminance, color or none, got {self.preserve!r}")
+        if self.grain not in (None, "keep"):
+            raise InputError(f"grain is keep or None, got {self.grain!r}")
+
+
+def controlled(
+    content: Rows, control: Control, transfer: Callable[[Rows], Iterator[Tensor]]
+) -> Iterator[Tensor]:
+    """The bands of a transfer under control.
+
+    Args:
+        content: the picture.
+        control: what stays of it.
+        transfer: from rows to the bands of the result, from the top, (1, 3, rows, width).
+
+    Raises:
+        InputError: for a mask that is not of the picture's size, or has no white.
+    """
+    protected = (
+        None if control.protect is None else _weights(control.protect, (content.height, content.width))
+    )
+    source: Rows = Smooth(content) if control.grain else content
+    top = 0
+    for band in transfer(source):
+        bottom = top + band.shape[-2]
+        before = content.rows(top, bottom)
+        if control.grain:
+            band = band + (before - source.rows(top, bottom))
+        if control.preserve == "luminance":
+            band = with_luminosity(band, before)
+        elif control.preserve == "color":
+            band = with_luminosity(before, band)
+        if protected is not None:
+            band = torch.lerp(band.clamp(0, 1), before, protected[top:bottom])
+        yield band
+        top = bottom
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """A picture without its grain, as `Rows`."""
+
+    picture: Rows
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.picture.height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.picture.width
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """These rows, the same whatever band they are asked for in."""
+        first, last = max(0, top - 2 * GRAIN_REACH), min(self.height, bottom + 2 * GRAIN_REACH)
+        return without_grain(self.picture.rows(first, last))[..., top - first : bottom - first, :]
+
+
+def without_grain(picture: Tensor) -> Tensor:
+    """A local Wiener filter of every channel by itself: (B, 3, H, W) to the same shape.
+
+    Where the variance is below `GRAIN_CONTRAST` squared a place becomes its mean; at an edge it stays.
+    """
+    mean = _mean(picture)
+    variance = (_mean(picture * picture) - mean * mean).clamp_min(1e-12)
+    gain = (1 - GRAIN_CONTRAST**2 / variance).clamp_min(0)
+    return _mean(gain) * picture + _mean((1 - gain) * mean)
+
+
+def with_luminosity(colours: Tensor, luminosity: Tensor) -> Tensor:
+    """Hue and saturation of one picture with the luminosity of another, both (B, 3, H, W) in [0, 1]."""
+    colours, wanted = colours.clamp(0, 1), _luminosity(luminosity.clamp(0, 1))
+    moved = colours + (wanted - _luminosity(colours))
+    low, high = moved.amin(1, keepdim=True), moved.amax(1, keepdim=True)
+    room = torch.minimum(
+        torch.where(low < 0, wanted / (wanted - low).clamp_min(1e-6), 1.0),
+        torch.where(high > 1, (1 - wanted) / (high - wanted).clamp_min(1e-6), 1.0),
+    )
+    return wanted + (moved - wanted) * room.clamp(0, 1)
+
+
+def _luminosity(picture: Tensor) -> Tensor:
+    red, green, blue = picture.unbind(1)
+    return (_LUMINOSITY[0] * red + _LUMINOSITY[1] * green + _LUMINOSITY[2] * blue)[:, None]
+
+
+def _mean(x: Tensor) -> Tensor:
+    side = 2 * GRAIN_REACH + 1
+    return F.avg_pool2d(x, side, stride=1, padding=GRAIN_REACH, count_include_pad=False)
+
+
+def _weights(mask: MaskLike, size: tuple[int, int]) -> Tensor:
+    """How protected every pixel is, (H, W)."""
+    regions = Regions.of(to_mask(mask, size=size))
+    for name in ("white", "1"):
+        if name in regions.labels:
+            return regions.only([name]).at(size)[name]
+    raise InputError(
+        f"the mask of what to protect has no white region, only {', '.join(regions.labels)}: paint "
+        "white what is to stay, and the rest black"
+    )
