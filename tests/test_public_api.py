@@ -25,6 +25,7 @@ PUBLIC = {
     "fit_lut",
     "lut",
     "matching",
+    "mix",
     "models",
     "read_image",
     "read_lut",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from haarmony.media.lut_files import read_lut, write_lut
     from haarmony.media.mask import Mask, read_mask
     from haarmony.methods.wct2 import WCT2, Recipe
+    from haarmony.mixing import mix
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
     from haarmony.pipelines.look import fit_lut, lut
@@ -45,6 +46,7 @@ _HOME = {
     "WeightsError": "haarmony.errors",
     "fit_lut": "haarmony.pipelines.look",
     "lut": "haarmony.pipelines.look",
+    "mix": "haarmony.mixing",
     "models": "haarmony.networks.weights",
     "read_image": "haarmony.media.image",
     "read_lut": "haarmony.media.lut_files",
@@ -75,6 +77,7 @@ __all__ = [
     "fit_lut",
     "lut",
     "matching",
+    "mix",
     "models",
     "read_image",
     "read_lut",

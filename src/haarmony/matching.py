@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +20,20 @@ _TINY = 1e-30
 """A variance below all that features can have."""
 
 Matching = Callable[[Moments, Moments], "Affine"]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What features shall have of several styles: a map is found to each, and the maps are averaged.
+
+    Attributes:
+        parts: the Moments of each style and its share; the shares sum to 1.
+    """
+
+    parts: tuple[tuple[Moments, float], ...]
+
+
+Target: TypeAlias = Moments | Mixture
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,17 @@ class Affine:
         """Between the identity (strength 0) and this map (strength 1)."""
         eye = torch.eye(self.offset.shape[0], dtype=torch.float64, device=self.offset.device)
         return Affine(torch.lerp(eye, self.matrix, strength), self.offset * strength)
+
+
+def solve(matching: Matching, content: Moments, target: Target) -> Affine:
+    """The map to one style, or the weighted mean of the maps to several."""
+    if isinstance(target, Moments):
+        return matching(content, target)
+    maps = [(matching(content, style), share) for style, share in target.parts]
+    return Affine(
+        torch.stack([share * one.matrix for one, share in maps]).sum(0),
+        torch.stack([share * one.offset for one, share in maps]).sum(0),
+    )
 
 
 def mean_std(content: Moments, style: Moments, *, floor: float = 1e-5) -> Affine:

@@ -1,12 +1,18 @@
-"""A style: the Moments of a picture at every transfer site, a small file that can be kept and shared."""
+"""A style: the Moments of a picture at every transfer site, a small file that can be kept and shared.
+
+The file is safetensors: `SITE/LABEL/count`, `mean` and `scatter` in float64, and in its metadata the name
+and weights checksum of the model, the version of haarmony, and the areas of the regions. The statistics are
+those of the picture in sRGB, so that any two styles of a model can be added and mixed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +20,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.matching import Target
+from haarmony.media.files import replacing
 from haarmony.moments import Moments
 
 _FORMAT = "haarmony style 1"
@@ -26,35 +34,78 @@ class Style:
 
     Attributes:
         model: the identity (name and weights checksum) of the model whose features these are.
-        sites: transfer site to label to Moments.
+        sites: transfer site to label to Moments, or to a `Mixture` of several where styles are mixed by maps.
         areas: label to its area in pixels; None when the style was given without a mask.
+        version: of the haarmony that made it.
     """
 
     model: str
-    sites: dict[str, dict[str, Moments]]
+    sites: Mapping[str, Mapping[str, Target]]
     areas: dict[str, float] | None = None
+    version: str = field(default_factory=lambda: version("haarmony"))
+
+    def __add__(self, other: Style) -> Style:
+        """The style of both pictures together: the Moments of equal labels are merged, pixel by pixel alike.
+
+        Raises:
+            InputError: when the styles do not fit together.
+        """
+        self.check_fits(other)
+        ours, theirs = ({site: _moments(one.sites[site]) for site in self.sites} for one in (self, other))
+        sites = {site: _merged(ours[site], theirs[site]) for site in ours}
+        areas = None if self.areas is None or other.areas is None else _merged(self.areas, other.areas)
+        return Style(self.model, sites, areas)
+
+    def check_fits(self, other: Style) -> None:
+        """Find out whether two styles can be added or mixed.
+
+        Raises:
+            InputError: when model or stages differ, or one has a mask and the other has none.
+        """
+        if self.model != other.model:
+            raise InputError(
+                f"styles of {self.model} and of {other.model} do not go together: make them with one model"
+            )
+        if self.sites.keys() != other.sites.keys():
+            raise InputError("styles of different stages do not go together: make them with the same stages")
+        if (self.areas is None) != (other.areas is None):
+            raise InputError("one style has a mask and another has none: give a mask to all or to none")
+
+    def check_model(self, identity: str) -> None:
+        """Find out whether a model can use this style.
+
+        Raises:
+            InputError: when another model made it, or one of other weights.
+        """
+        if self.model == identity:
+            return
+        made_by, ours = self.model.split(" ")[0], identity.split(" ")[0]
+        raise InputError(
+            f"the style was made by {self.model} (haarmony {self.version}) but this model is {identity}: "
+            + ("" if made_by == ours else f"choose the model {made_by}, or ")
+            + "make the style anew from its picture with this model"
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a safetensors file, whole or not at all."""
+        """Write a safetensors file, whole or not at all.
+
+        Raises:
+            InputError: when the file cannot be written, or this is a mix by maps.
+        """
         tensors: dict[str, Tensor] = {}
         for site, labels in self.sites.items():
-            for label, moments in labels.items():
+            for label, moments in _moments(labels).items():
                 for name in _PARTS:
                     tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
         # One key: several would be written in an order that differs from process to process.
-        metadata = {_FORMAT: json.dumps({"model": self.model, "areas": self.areas})}
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+        about = {"model": self.model, "version": self.version, "areas": self.areas}
         try:
-            temporary.write_bytes(save(tensors, metadata))
-            temporary.replace(target)
+            with replacing(path) as file:
+                file.write(save(tensors, {_FORMAT: json.dumps(about)}))
         except OSError as error:
             raise InputError(
-                f"cannot write the style to {target}: {error.strerror}; choose a writable place"
+                f"cannot write the style to {path}: {error.strerror}; choose a writable place"
             ) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Style:
@@ -67,18 +118,34 @@ class Style:
             with safe_open(os.fspath(path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if _FORMAT not in metadata:
-                    raise InputError(
-                        f"{path} is not a haarmony style; make one with WCT2.style(picture).save(path)"
-                    )
+                    raise InputError(f"{path} is not a haarmony style; make one with haarmony style save")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             about = json.loads(metadata[_FORMAT])
-            return cls(str(about["model"]), _sites(tensors), about["areas"] and dict(about["areas"]))
+            sites, areas = _sites(tensors), about["areas"]
+            if areas is not None:
+                areas = {label: float(areas[label]) for label in areas}
+                if any(areas.keys() != labels.keys() for labels in sites.values()):
+                    raise ValueError("areas and moments are of different labels")
+            return cls(str(about["model"]), sites, areas, str(about["version"]))
         except (OSError, SafetensorError) as error:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the style {path} is damaged: make it anew from its picture") from error
+
+
+def _moments(labels: Mapping[str, Target]) -> dict[str, Moments]:
+    """The labels, known to be no mixtures."""
+    plain = {label: target for label, target in labels.items() if isinstance(target, Moments)}
+    if len(plain) < len(labels):
+        raise InputError("a mix by maps can be neither saved nor added to: mix by barycentre")
+    return plain
+
+
+def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, those of equal keys added."""
+    return {key: a[key] + b[key] if key in a and key in b else a.get(key, b.get(key)) for key in {**a, **b}}
 
 
 def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:

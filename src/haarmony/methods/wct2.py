@@ -21,8 +21,9 @@ from torch import Tensor, nn
 
 from haarmony.carry import affine_field, apply_field
 from haarmony.errors import HaarmonyWarning, InputError
-from haarmony.matching import Affine, Matching, gaussian_ot, zca
-from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_tensor
+from haarmony.matching import Affine, Matching, gaussian_ot, solve, zca
+from haarmony.media.image import to_profile
+from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_tensor
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
@@ -198,15 +199,14 @@ class WCT2(nn.Module):
         """The Moments of a style picture at every site of this model's stages.
 
         Args:
-            picture: one picture of any kind that `to_tensor` takes.
+            picture: one picture of any kind that `to_picture` takes; where it carries a profile, it is
+                converted to sRGB. Styles of several pictures add up: `model.style(a) + model.style(b)`.
             mask: its labels, of any kind that `to_mask` takes.
 
         Raises:
             InputError: for a batch, or a mask that does not fit.
         """
-        tensor = to_tensor(picture)[0].to(self._device)
-        if tensor.shape[0] != 1:
-            raise InputError(f"a style is made of one picture, got a batch of {tensor.shape[0]}")
+        tensor = to_tensor(to_profile(to_picture(picture), None))[0].to(self._device)
         regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)), self._device)
         return self.measure(self._reduced(tensor), regions)
 
@@ -354,7 +354,7 @@ class WCT2(nn.Module):
             raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
         labels = style.sites[site]
         return {
-            label: SiteMap(self.recipe.matching(one.moments, labels[label]), one.low, one.high)
+            label: SiteMap(solve(self.recipe.matching, one.moments, labels[label]), one.low, one.high)
             for label, one in seen.items()
         }
 
@@ -385,10 +385,7 @@ class WCT2(nn.Module):
         Raises:
             InputError: for a style of another model, a mask of another size, or a mask with a batch.
         """
-        if style.model != self.identity:
-            raise InputError(
-                f"the style was made by {style.model} but this model is {self.identity}: make it anew"
-            )
+        style.check_model(self.identity)
         if mask is None or style.areas is None:
             return None
         if batch != 1:
