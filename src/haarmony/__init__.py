@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
     from haarmony.pipelines.look import fit_lut, lut
-    from haarmony.pipelines.photo import Ways, transfer, transfer_file
+    from haarmony.pipelines.photo import transfer, transfer_file
+    from haarmony.pipelines.ways import Ways
     from haarmony.style import Style
 
     __version__: str
@@ -42,7 +43,7 @@ _HOME = {
     "Recipe": "haarmony.methods.wct2",
     "Style": "haarmony.style",
     "WCT2": "haarmony.methods.wct2",
-    "Ways": "haarmony.pipelines.photo",
+    "Ways": "haarmony.pipelines.ways",
     "WeightsError": "haarmony.errors",
     "fit_lut": "haarmony.pipelines.look",
     "lut": "haarmony.pipelines.look",

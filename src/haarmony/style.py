@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.matching import Target
-from haarmony.media.files import replacing
+from haarmony.media.files import probe, replacing
 from haarmony.moments import Moments
 
 _FORMAT = "haarmony style 1"
@@ -51,10 +52,25 @@ class Style:
             InputError: when the styles do not fit together.
         """
         self.check_fits(other)
-        ours, theirs = ({site: _moments(one.sites[site]) for site in self.sites} for one in (self, other))
+        ours, theirs = self.moments(), other.moments()
         sites = {site: _merged(ours[site], theirs[site]) for site in ours}
         areas = None if self.areas is None or other.areas is None else _merged(self.areas, other.areas)
         return Style(self.model, sites, areas)
+
+    def moments(self) -> dict[str, dict[str, Moments]]:
+        """The Moments by site and label.
+
+        Raises:
+            InputError: for a mix by maps, which has none of its own.
+        """
+        plain: dict[str, dict[str, Moments]] = {}
+        for site, labels in self.sites.items():
+            plain[site] = {}
+            for label, target in labels.items():
+                if not isinstance(target, Moments):
+                    raise InputError("a mix by maps can be neither saved nor added to: mix by barycentre")
+                plain[site][label] = target
+        return plain
 
     def check_fits(self, other: Style) -> None:
         """Find out whether two styles can be added or mixed.
@@ -93,19 +109,14 @@ class Style:
             InputError: when the file cannot be written, or this is a mix by maps.
         """
         tensors: dict[str, Tensor] = {}
-        for site, labels in self.sites.items():
-            for label, moments in _moments(labels).items():
+        for site, labels in self.moments().items():
+            for label, moments in labels.items():
                 for name in _PARTS:
                     tensors[f"{site}/{label}/{name}"] = getattr(moments, name).cpu().contiguous()
         # One key: several would be written in an order that differs from process to process.
         about = {"model": self.model, "version": self.version, "areas": self.areas}
-        try:
-            with replacing(path) as file:
-                file.write(save(tensors, {_FORMAT: json.dumps(about)}))
-        except OSError as error:
-            raise InputError(
-                f"cannot write the style to {path}: {error.strerror}; choose a writable place"
-            ) from error
+        with _explained_writing(path), replacing(path) as file:
+            file.write(save(tensors, {_FORMAT: json.dumps(about)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Style:
@@ -135,12 +146,23 @@ class Style:
             raise InputError(f"the style {path} is damaged: make it anew from its picture") from error
 
 
-def _moments(labels: Mapping[str, Target]) -> dict[str, Moments]:
-    """The labels, known to be no mixtures."""
-    plain = {label: target for label, target in labels.items() if isinstance(target, Moments)}
-    if len(plain) < len(labels):
-        raise InputError("a mix by maps can be neither saved nor added to: mix by barycentre")
-    return plain
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Find out before long work whether a style could be saved here.
+
+    Raises:
+        InputError: when it could not.
+    """
+    with _explained_writing(path):
+        probe(path)
+
+
+@contextmanager
+def _explained_writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot write the style to {path}: {reason}; choose a writable place") from error
 
 
 def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

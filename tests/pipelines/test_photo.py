@@ -14,8 +14,10 @@ from haarmony.methods.wct2 import RECIPES, WCT2
 from haarmony.networks.compact import Compact
 from haarmony.pipelines import photo as photo_module
 from haarmony.pipelines import rows as rows_module
-from haarmony.pipelines.photo import Ways, transfer, transfer_file
+from haarmony.pipelines import styles as styles_module
+from haarmony.pipelines.photo import transfer, transfer_file
 from haarmony.pipelines.rows import TensorRows
+from haarmony.pipelines.ways import Ways
 from haarmony.regions import shared_labels
 from haarmony.style import Style
 
@@ -309,7 +311,8 @@ class TestWays:
         chosen = {"model": model, "strength": strength, **masks}
         whole = transfer(content, style, ways=Ways(detail="network", statistics="exact"), **chosen)
         monkeypatch.setattr(photo_module, "fits", lambda *_: False)
-        monkeypatch.setattr(photo_module, "tile_side", lambda *_: 64)
+        for module in (photo_module, styles_module):
+            monkeypatch.setattr(module, "tile_side", lambda *_: 64)
         tiled = transfer(content, style, ways=Ways(detail="network", statistics="exact"), **chosen)
         assert np.abs(whole - content).max() > 0.1
         assert np.abs(tiled - whole).max() < 1 / 255

@@ -3,15 +3,12 @@
 import argparse
 import re
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from haarmony.cli.console import say, working
+from haarmony.cli.inputs import Weighted, open_style, weighted
+from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
-
-if TYPE_CHECKING:
-    from haarmony.style import Style
-
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -25,8 +22,23 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         description="Give CONTENT the light of STYLE; its depth, colour profile, alpha and EXIF are kept.",
     )
     parser.add_argument("content", metavar="CONTENT", help="the photo to change")
-    parser.add_argument(
+    positional = parser.add_argument(
         "style", metavar="STYLE", help="the photo whose light it gets, or a saved .safetensors style"
+    )
+    parser.add_argument(
+        "--style",
+        metavar="PATH[:WEIGHT]",
+        dest="styles",
+        action=_Instead,
+        of=positional,
+        default=[],
+        help="in place of STYLE, as often as wanted: several styles are mixed by their weights",
+    )
+    parser.add_argument(
+        "--mix",
+        default="maps",
+        metavar="HOW",
+        help="how several styles become one: maps (the default) or barycentre",
     )
     parser.add_argument(
         "-o",
@@ -49,7 +61,10 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--style-mask",
         metavar="M",
-        help="regions of STYLE; those of one colour, or palette entry, belong together",
+        action="append",
+        default=[],
+        help="regions of STYLE; those of one colour, or palette entry, belong together; once for each photo "
+        "among several styles",
     )
     parser.add_argument(
         "--stages",
@@ -89,21 +104,44 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run)
 
 
+class _Instead(argparse.Action):
+    """Collects styles, and takes the positional off the list of what is required.
+
+    As `nargs="?"` would, but Python before 3.13 then takes CONTENT -o OUT STYLE for a STYLE too many.
+    """
+
+    def __init__(self, *args: Any, of: argparse.Action, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._positional = of
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
+    ) -> None:
+        self._positional.required = False
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), weighted(values)])
+
+
 def _run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
-    inputs = [options.content, options.style, options.content_mask, options.style_mask]
-    _refuse_replacing(options.output, [path for path in inputs if path is not None])
-    with working(f"{options.content} in the light of {options.style}", quiet=options.quiet):
-        from haarmony.pipelines.photo import Ways, transfer_file
+    if options.style is not None and options.styles:
+        raise InputError("the style is given twice: give either STYLE or --style, which can be repeated")
+    styles = options.styles or [Weighted(options.style, 1.0)]
+    paths = [style.path for style in styles]
+    masks = [options.content_mask] if options.content_mask else []
+    refuse_replacing(options.output, [options.content, *paths, *masks, *options.style_mask])
+    with working(f"{options.content} in the light of {', '.join(paths)}", quiet=options.quiet):
+        from haarmony.pipelines.photo import transfer_file
+        from haarmony.pipelines.ways import Ways
 
         written = transfer_file(
             options.content,
-            _style(options.style),
+            [(open_style(path), weight) for path, weight in styles],
             options.output,
             model=options.model,
             strength=options.strength,
             content_mask=options.content_mask,
-            style_mask=options.style_mask,
+            style_mask=options.style_mask or None,
+            mix=options.mix,
             stages=options.stages,
             ways=Ways(options.detail, options.statistics, options.max_memory),
         )
@@ -112,24 +150,8 @@ def _run(options: argparse.Namespace) -> None:
         say(f"{options.output}: {written.width} x {written.height} in {took:.1f} s")
 
 
-def _style(path: str) -> "str | Style":
-    if Path(path).suffix.lower() != ".safetensors":
-        return path
-    from haarmony.style import Style
-
-    return Style.load(path)
-
-
 def _bytes(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a number of bytes such as 400M or 1.5G, got {text!r}")
     return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-def _refuse_replacing(output: str, inputs: list[str]) -> None:
-    """The output may replace a file, but never one of the inputs."""
-    target = Path(output)
-    for path in inputs:
-        if target.exists() and Path(path).exists() and target.samefile(path):
-            raise InputError(f"{output!r} is also an input and would be lost: give the output another name")

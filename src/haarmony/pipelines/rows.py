@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from haarmony.media import profile
-from haarmony.media.source import Source, unit
+from haarmony.media.image import Picture, to_profile
+from haarmony.media.source import Source
 
 BAND = 1 << 20
 """Pixels that a band holds, about."""
@@ -81,11 +81,20 @@ class SourceRows:
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, decoded."""
-        samples = self.source.read(top, bottom)[..., :3]
-        own = self.source.header.profile
-        if own != self.target:
-            samples = profile.convert(np.ascontiguousarray(unit(samples)), own, self.target)
-        return planes(samples)
+        band = planes(self.source.read(top, bottom)[..., :3])
+        return in_profile(band, self.source.header.profile, self.target)
+
+
+def in_profile(band: Tensor, source: bytes | None, target: bytes | None) -> Tensor:
+    """Colours (1, 3, H, W) of one ICC profile expressed in another; None is sRGB.
+
+    Raises:
+        ImageError: when one of the profiles cannot be used in this direction.
+    """
+    if source == target:
+        return band
+    pixels = band[0].permute(1, 2, 0).contiguous().cpu().numpy()
+    return planes(to_profile(Picture(pixels, profile=source), target).pixels).to(band.device)
 
 
 def planes(samples: NDArray[Any]) -> Tensor:

@@ -1,0 +1,151 @@
+"""Style pictures of any size, and styles made before, as the one style that a transfer is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import reduce
+from itertools import repeat
+from numbers import Real
+from operator import add
+from typing import Any, NamedTuple, TypeAlias
+
+from haarmony.errors import InputError
+from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture
+from haarmony.media.source import open_source
+from haarmony.methods.wct2 import WCT2
+from haarmony.mixing import check_mix
+from haarmony.mixing import mix as mixed
+from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, in_profile, planes, reduced
+from haarmony.pipelines.tiles import tiled_style
+from haarmony.pipelines.ways import Ways, proxy_size
+from haarmony.regions import Regions
+from haarmony.style import Style
+
+StyleLike: TypeAlias = "PictureLike | Style"
+
+
+class Part(NamedTuple):
+    """One of the styles of a transfer."""
+
+    style: StyleLike
+    mask: MaskLike | None
+    weight: float
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether it has labels."""
+        return self.mask is not None or (isinstance(self.style, Style) and self.style.areas is not None)
+
+
+def make_style(
+    pictures: Sequence[PictureLike],
+    *,
+    model: str | WCT2 = "compact",
+    masks: Sequence[MaskLike] = (),
+    stages: Sequence[str] | None = None,
+    ways: Ways = Ways(),
+) -> Style:
+    """The style of a picture, or the sum of those of several, in sRGB.
+
+    Args:
+        pictures: of any kind that `transfer` takes but a batch.
+        model: as `transfer` takes it.
+        masks: labels of every picture, in their order; empty for none.
+        stages: see `transfer`.
+        ways: see `transfer`.
+
+    Raises:
+        ImageError: for a file that cannot be read.
+        WeightsError: for an unknown model, or weights that are missing or damaged.
+        InputError: for anything that does not fit together.
+    """
+    _check_masks(len(masks) or len(pictures), len(pictures))
+    wct2 = ways.model(model, stages)
+    pairs = zip(pictures, masks or repeat(None, len(pictures)), strict=True)
+    return reduce(add, (_measured(wct2, picture, mask, None, ways) for picture, mask in pairs))
+
+
+def parts_of(
+    style: StyleLike | Sequence[tuple[StyleLike, float]],
+    style_mask: MaskLike | Sequence[MaskLike] | None,
+    *,
+    mix: str,
+) -> list[Part]:
+    """The styles of a transfer, in order, each with its mask and weight, before a file is opened.
+
+    Raises:
+        InputError: when styles, masks, weights and the way to mix do not fit together.
+    """
+    pairs: list[Any] = list(style) if isinstance(style, (list, tuple)) else [(style, 1.0)]
+    if not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Real) for pair in pairs):
+        raise InputError("several styles are given as a list of pairs (style, weight): [(a, 0.7), (b, 0.3)]")
+    check_mix(mix, [weight for _, weight in pairs])
+    masks: list[Any] = [style_mask] if not isinstance(style_mask, (list, tuple)) else list(style_mask)
+    if style_mask is None:
+        masks = [None] * len(pairs)
+    else:
+        pictures = sum(not isinstance(one, Style) for one, _ in pairs)
+        if not pictures:
+            raise InputError(
+                "a mask is part of a Style: give it to WCT2.style, or give the style as a picture"
+            )
+        _check_masks(len(masks), pictures)
+    rest = iter(masks)
+    parts = [Part(one, None if isinstance(one, Style) else next(rest), weight) for one, weight in pairs]
+    if len({part.has_mask for part in parts}) > 1:
+        raise InputError("one style has a mask and another has none: give a mask to all or to none")
+    return parts
+
+
+def has_masks(parts: Sequence[Part]) -> bool:
+    """Whether the styles, which are alike in this, have labels."""
+    return parts[0].has_mask
+
+
+def common_profile(parts: Sequence[Part], content: bytes | None) -> bytes | None:
+    """The profile in which styles and content meet: the content's, but sRGB with a style made before."""
+    return None if any(isinstance(part.style, Style) for part in parts) else content
+
+
+def one_style(wct2: WCT2, parts: Sequence[Part], *, profile: bytes | None, mix: str, ways: Ways) -> Style:
+    """The mix of styles, those of pictures in a profile."""
+    made = [
+        (
+            part.style
+            if isinstance(part.style, Style)
+            else _measured(wct2, part.style, part.mask, profile, ways),
+            part.weight,
+        )
+        for part in parts
+    ]
+    return mixed(made, by=mix)
+
+
+def _measured(
+    wct2: WCT2, picture: PictureLike, mask: MaskLike | None, profile: bytes | None, ways: Ways
+) -> Style:
+    """The style of a picture brought into a profile."""
+    with ExitStack() as stack:
+        if isinstance(picture, (str, os.PathLike)):
+            rows: Rows = SourceRows(stack.enter_context(open_source(picture)), profile)
+        else:
+            known = to_picture(picture)
+            rows = TensorRows(in_profile(planes(known.pixels), known.profile, profile))
+        size = rows.height, rows.width
+        regions = None if mask is None else Regions.of(to_mask(mask, size=size))
+        if wct2.recipe.work_side is not None:
+            return wct2.measure(reduced(rows, wct2.work_size(size)), regions)
+        if not ways.exact(rows):
+            return wct2.measure(reduced(rows, proxy_size(size)), regions)
+        side = tile_side(wct2.network, size[1], budget(ways.max_memory))
+        return tiled_style(wct2, rows, regions, side=side)
+
+
+def _check_masks(masks: int, pictures: int) -> None:
+    if masks != pictures:
+        raise InputError(
+            f"got {masks} style masks for {pictures} style pictures: give one for each, in their order"
+        )

@@ -1,0 +1,76 @@
+"""How a transfer of any size is done: by which model, on copies or on every pixel, in how much memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
+
+from haarmony.errors import InputError
+from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines.rows import Rows
+
+Detail = Literal["carry", "network"]
+Statistics = Literal["exact", "proxy"]
+
+EXACT_UP_TO = 4_000_000
+"""Pixels up to which the network's statistics are those of every pixel, unless the caller chooses."""
+
+PROXY_SIDE = 1024
+"""Long side of the copy that proxy statistics are taken from."""
+
+CARRY_SIDE = 512
+"""Long side of the copy that a network made for full size works on when its colours are carried."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a transfer of any size is done.
+
+    Attributes:
+        detail: who makes the full picture. `carry`: the network works on a reduced copy, and its change of
+            colour is carried to the picture as a smooth field of affine maps, so all detail is the content's
+            own. `network`: the network decodes it, tile by tile. None for the model's own way.
+        statistics: of the network's way. `exact`: merged over all tiles, as if the picture were one; takes
+            several passes. `proxy`: of copies of at most 1024 pixels. None: exact up to 4 megapixels.
+        max_memory: bytes that the process may take; tiles are made to fit. None for half of what is free.
+    """
+
+    detail: Detail | None = None
+    statistics: Statistics | None = None
+    max_memory: int | None = None
+
+    def __post_init__(self) -> None:
+        for value, known in ((self.detail, ("carry", "network")), (self.statistics, ("exact", "proxy"))):
+            if value not in (None, *known):
+                raise InputError(f"unknown way {value!r}: choose {' or '.join(known)}")
+
+    def model(self, model: str | WCT2, stages: Sequence[str] | None) -> WCT2:
+        """The model, which is loaded once in a process, with its recipe changed as asked."""
+        wct2 = _loaded(model) if isinstance(model, str) else model
+        recipe = wct2.recipe
+        if stages is not None:
+            recipe = replace(recipe, stages=tuple(stages))
+        if self.detail == "network":
+            recipe = replace(recipe, work_side=None)
+        elif self.detail == "carry" and recipe.work_side is None:
+            recipe = replace(recipe, work_side=CARRY_SIDE)
+        return wct2 if recipe is wct2.recipe else WCT2(wct2.network, recipe, identity=wct2.identity)
+
+    def exact(self, source: Rows) -> bool:
+        """Whether the statistics of a picture are taken of every pixel."""
+        if self.statistics is None:
+            return source.height * source.width <= EXACT_UP_TO
+        return self.statistics == "exact"
+
+
+def proxy_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) of the copy that proxy statistics of a picture of this size are taken from."""
+    scale = min(1.0, PROXY_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+@cache
+def _loaded(name: str) -> WCT2:
+    return WCT2.load(name)
