@@ -62,7 +62,7 @@ class TestFit:
         assert np.abs(lut.table - identity(17)).max() < 1e-3
 
     @given(st.lists(st.floats(-0.25, 0.25), min_size=12, max_size=12))
-    @settings(max_examples=5)
+    @settings(max_examples=20)
     def test_an_affine_map_is_found_where_the_photo_has_colours_and_where_it_has_none(self, numbers):
         matrix = 0.6 * np.eye(3) + np.reshape(numbers[:9], (3, 3)) / 2
         offset = 0.2 + np.array(numbers[9:]) / 4
