@@ -61,7 +61,7 @@ class TestFFmpeg:
     @pytest.mark.parametrize(("dtype", "steps"), [(np.uint8, 1), (np.uint16, 2)])
     @pytest.mark.parametrize("size", [2, 17, 33])
     def test_a_cube_gives_what_lut3d_gives(self, tmp_path, dtype, steps, size):
-        write_lut(tmp_path / "a.cube", wild(size))
+        write_lut(tmp_path / "a.cube", Lut(wild(size).table, title="dusk (sRGB)", space="sRGB"))
         theirs = filtered(
             colours(dtype), named="lut3d", arguments=f"file={tmp_path / 'a.cube'}:interp=tetrahedral"
         )

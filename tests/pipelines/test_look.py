@@ -1,4 +1,6 @@
+import os
 import tracemalloc
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 import haarmony
 from haarmony.errors import InputError
 from haarmony.media import profile
-from haarmony.media.image import Picture
+from haarmony.media.image import Picture, read_image
 from haarmony.media.lut import Lut, identity
 from haarmony.pipelines.look import fit_lut, residual
 from haarmony.pipelines.photo import transfer
@@ -46,13 +48,24 @@ def ramp(steps=256):
     return np.broadcast_to(np.linspace(0, 1, steps, dtype=np.float32)[None, :, None], (1, steps, 3))
 
 
+def gradients():
+    """Grey from black to white, a sky, and a turn through saturated hues."""
+    grey = np.ascontiguousarray(ramp())
+    sky = (grey * (0.6, 0.45, 0.12) + (0.25, 0.45, 0.85)).astype(np.float32)
+    turn = np.linspace(0, 2 * np.pi, 256)
+    hues = 0.5 + 0.4 * np.stack([np.cos(turn), np.cos(turn - 2.1), np.cos(turn + 2.1)], -1)
+    return grey, sky, hues[None].astype(np.float32)
+
+
 def luma_of_ramp(lut):
     return lut.apply(np.ascontiguousarray(ramp()))[0].astype(np.float64) @ LUMA
 
 
 def second_difference(values):
-    """The largest, in steps of eight bits."""
-    return 255 * np.abs(np.diff(values.astype(np.float64), 2, axis=0)).max()
+    """The largest between values (n, 3) that are not clipped, in steps of eight bits."""
+    free = (values > 0) & (values < 1)
+    bends = np.abs(np.diff(values.astype(np.float64), 2, axis=0))
+    return 255 * bends[free[2:] & free[1:-1] & free[:-2]].max()
 
 
 class TestFit:
@@ -183,12 +196,26 @@ class TestSmoothness:
     def test_ramps_and_gradients_stay_smooth(self):
         before, after = self.torn()
         lut = fit_lut(before, after)
-        grey = np.ascontiguousarray(ramp())
-        sky = (grey * (0.6, 0.45, 0.12) + (0.25, 0.45, 0.85)).astype(np.float32)
-        turn = np.linspace(0, 2 * np.pi, 256)
-        hues = 0.5 + 0.4 * np.stack([np.cos(turn), np.cos(turn - 2.1), np.cos(turn + 2.1)], -1)
-        for gradient in (grey, sky, hues[None].astype(np.float32)):
+        for gradient in gradients():
             assert second_difference(lut.apply(gradient)[0]) < 1
+
+
+@pytest.mark.data
+@pytest.mark.skipif("HAARMONY_DATA" not in os.environ, reason="HAARMONY_DATA names no folder of material")
+@pytest.mark.parametrize("pair", ["p0", "p2", "p4"])
+def test_looks_of_real_pairs_are_near_the_transfer_and_smooth(pair):
+    folder = Path(os.environ["HAARMONY_DATA"]) / "pairs" / pair
+    content = read_image(folder / "content.jpg")
+    result = transfer(content, folder / "style.jpg")
+    lut = fit_lut(content, result)
+    left = residual(lut, content, result)
+    assert left.median < 2.6
+    assert left.percentile_95 < 7
+    assert np.diff(luma_of_ramp(lut)).min() > -1e-6
+    *gentle, hues = gradients()
+    assert all(second_difference(lut.apply(gradient)[0]) < 1 for gradient in gentle)
+    steps, taken = (np.abs(np.diff(turn[0], axis=0)).max() for turn in (lut.apply(hues), hues))
+    assert steps < 3 * taken
 
 
 class TestResidual:
