@@ -206,8 +206,9 @@ class TestColourSpace:
             assert found.apply(self.grey()).profile is None
 
     def test_a_cube_that_others_would_take_for_srgb_is_warned_of(self, tmp_path):
-        with pytest.warns(HaarmonyWarning, match=r"a\.cube.*Adobe"):
-            write_lut(tmp_path / "a.cube", Lut(wild().table, space="Adobe RGB (1998)"))
+        for name in ("a.png", "a.cube"):
+            with pytest.warns(HaarmonyWarning, match=rf"{name}.*Adobe"):
+                write_lut(tmp_path / name, Lut(wild().table, space="Adobe RGB (1998)"))
         assert read_lut(tmp_path / "a.cube").space == "Adobe RGB (1998)"
 
     def test_a_damaged_profile_has_a_name(self):

@@ -33,21 +33,24 @@ def read_lut(path: StrPath) -> Lut:
 def write_lut(path: StrPath, lut: Lut) -> None:
     """Write a look-up table as .cube or, where the name ends in .png, as HaldCLUT of 16 bits.
 
-    A .cube names the table's colour space in a comment. Other programs take it for sRGB, and a warning says
-    so where it is another. A HaldCLUT holds the profile, but no title; a table of a size that no HaldCLUT
-    has is sampled at the level that fits. The file is whole or left as it was.
+    A .cube names the table's colour space in a comment; a HaldCLUT holds its profile, where it is known, and
+    no title. Other programs take a table without a profile for sRGB, and a warning says so where it is not. A
+    table of a size that no HaldCLUT has is sampled at the level that fits. The file is whole or left as it
+    was.
 
     Raises:
         ImageError: The extension is another, or the file cannot be written.
     """
     if is_hald(path):
         write_image(path, hald.to_picture(lut))
-        return
-    with explained_writing(path), replacing(path) as file:
-        cube.write(file, lut)
-    if lut.space not in (None, profile.SRGB):
+        holds_space = lut.profile is not None
+    else:
+        with explained_writing(path), replacing(path) as file:
+            cube.write(file, lut)
+        holds_space = False
+    if lut.space not in (None, profile.SRGB) and not holds_space:
         warnings.warn(
-            f"{named(path)} works on values in {lut.space!r}, and most programs take a .cube for sRGB: for "
+            f"{named(path)} works on values in {lut.space!r}, and most programs will take it for sRGB: for "
             "those, make it from a content in sRGB",
             HaarmonyWarning,
             stacklevel=2,
