@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from haarmony.mixing import mix
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
+    from haarmony.pipelines.control import Control
     from haarmony.pipelines.look import fit_lut, lut
-    from haarmony.pipelines.photo import transfer, transfer_file
+    from haarmony.pipelines.photo import transfer, transfer_file, transfer_files
     from haarmony.pipelines.ways import Ways
     from haarmony.style import Style
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Affine": "haarmony.matching",
+    "Control": "haarmony.pipelines.control",
     "HaarmonyError": "haarmony.errors",
     "HaarmonyWarning": "haarmony.errors",
     "ImageError": "haarmony.errors",
@@ -54,6 +56,7 @@ _HOME = {
     "read_mask": "haarmony.media.mask",
     "transfer": "haarmony.pipelines.photo",
     "transfer_file": "haarmony.pipelines.photo",
+    "transfer_files": "haarmony.pipelines.photo",
     "write_image": "haarmony.media.image",
     "write_lut": "haarmony.media.lut_files",
 }
@@ -62,6 +65,7 @@ _MODULES = ("matching", "wavelets")
 __all__ = [
     "WCT2",
     "Affine",
+    "Control",
     "HaarmonyError",
     "HaarmonyWarning",
     "ImageError",
@@ -85,6 +89,7 @@ __all__ = [
     "read_mask",
     "transfer",
     "transfer_file",
+    "transfer_files",
     "wavelets",
     "write_image",
     "write_lut",

@@ -327,3 +327,30 @@ def test_a_picture_too_small_for_the_network_comes_back_at_its_size(
     result = model(content, model.style(torch.rand(1, 3, 5, 4)), strength=strength)
     assert result.shape == content.shape
     assert bool(result.isfinite().all())
+
+
+def test_shares_of_the_strength() -> None:
+    content, style = picture(0), picture(1)
+    stages = ("encoder", "skip")
+
+    def result(**shares: float) -> Tensor:
+        known = model(Recipe(stages, partial(gaussian_ot, ridge=1e-3), shares=shares))
+        return known(content, known.style(style))
+
+    whole = result()
+    assert torch.equal(result(fine=1.0, coarse=1.0), whole)
+    nothing = result(encoder=0, skip=0)
+    torch.testing.assert_close(nothing, network()(content).clamp(0, 1))
+    assert (result(coarse=0) - whole).abs().max() > 1e-3
+    torch.testing.assert_close(result(fine=0, coarse=0), nothing)
+    torch.testing.assert_close(result(encoder=0, encoder1=1, encoder2=1, encoder3=1, encoder4=1), result())
+    faint = result(encoder=0.1, skip=0.1)  # of what is left, at every level
+    assert (faint - nothing).abs().mean() < 0.6 * (whole - nothing).abs().mean()
+
+
+@pytest.mark.parametrize(
+    ("shares", "saying"), [({"encoder9": 1}, "no strength"), ({"fine": 1.5}, "between 0 and 1")]
+)
+def test_shares_that_make_no_sense_are_refused(shares: dict[str, float], saying: str) -> None:
+    with pytest.raises(InputError, match=saying):
+        Recipe(shares=shares)

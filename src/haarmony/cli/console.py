@@ -1,9 +1,11 @@
 """What the command line says: results on stdout, all else on stderr, progress on a terminal alone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
@@ -27,6 +29,19 @@ def working(text: str, *, quiet: bool) -> Iterator[None]:
 
     with Console(stderr=True).status(escape(text)):
         yield
+
+
+def counted(items: Iterable[Item], total: int, *, quiet: bool) -> Iterator[Item]:
+    """The items, with a bar of how many of the total have come and the time left; not in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as progress:
+        yield from progress.track(items, total=total)
 
 
 def _print(text: str, file: TextIO) -> None:

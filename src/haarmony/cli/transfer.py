@@ -1,14 +1,20 @@
 """`haarmony transfer`: one photo with the light of another."""
 
 import argparse
+import os
 import re
 import time
-from typing import Any
+from glob import has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from haarmony.cli.console import say, working
+from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+
+if TYPE_CHECKING:
+    from haarmony.pipelines.batch import Done
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -19,9 +25,12 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "transfer",
         parents=[shared],
         help="give a photo the light of another",
-        description="Give CONTENT the light of STYLE; its depth, colour profile, alpha and EXIF are kept.",
+        description="Give CONTENT the light of STYLE; its depth, colour profile, alpha and EXIF are kept. "
+        "Several contents, or a pattern such as 'in/*.jpg', go to a folder.",
     )
-    parser.add_argument("content", metavar="CONTENT", help="the photo to change")
+    parser.add_argument(
+        "contents", metavar="CONTENT", nargs="+", help="the photo to change; or several, or a pattern"
+    )
     positional = parser.add_argument(
         "style", metavar="STYLE", help="the photo whose light it gets, or a saved .safetensors style"
     )
@@ -45,7 +54,10 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help=".jpg, .png, .webp, .tif or .avif; replaced if there",
+        help=".jpg, .png, .webp, .tif or .avif; replaced if there. A folder for several contents",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="of several contents, leave those whose output is there"
     )
     parser.add_argument(
         "--model", default="compact", help="compact (the default) or vgg19; see haarmony models"
@@ -72,6 +84,25 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="where features are matched: any of encoder,skip,decoder (default: the model's own choice)",
     )
+    parser.add_argument(
+        "--level-strength",
+        type=_share,
+        metavar="NAME=S",
+        action="append",
+        default=[],
+        help="a share of the strength at fine or coarse levels, a stage, or one level of it: coarse=0.5, "
+        "skip=0, encoder1=0.3; can be repeated",
+    )
+    parser.add_argument(
+        "--preserve",
+        choices=["none", "luminance", "color"],
+        default="none",
+        help="take the colours alone and keep CONTENT's luminance, or the luminance alone",
+    )
+    parser.add_argument(
+        "--protect", metavar="M", help="an image of CONTENT's size: white places stay as they are"
+    )
+    parser.add_argument("--grain", choices=["keep"], help="keep the finest texture as strong as it was")
     parser.add_argument(
         "--detail",
         choices=["carry", "network"],
@@ -122,32 +153,102 @@ class _Instead(argparse.Action):
 
 
 def _run(options: argparse.Namespace) -> None:
-    start = time.perf_counter()
+    contents: list[str] = options.contents
     if options.style is not None and options.styles:
-        raise InputError("the style is given twice: give either STYLE or --style, which can be repeated")
+        if not _is_folder(options.output):
+            raise InputError("the style is given twice: give either STYLE or --style, which can be repeated")
+        contents, options.style = [*contents, options.style], None
     styles = options.styles or [Weighted(options.style, 1.0)]
+    is_pattern = has_magic(contents[0]) and not Path(contents[0]).exists()
+    if len(contents) > 1 or is_pattern or _is_folder(options.output):
+        _run_batch(options, contents, styles)
+    else:
+        _run_one(options, contents[0], styles)
+
+
+def _run_one(options: argparse.Namespace, content: str, styles: list[Weighted]) -> None:
+    start = time.perf_counter()
     paths = [style.path for style in styles]
-    masks = [options.content_mask] if options.content_mask else []
-    refuse_replacing(options.output, [options.content, *paths, *masks, *options.style_mask])
-    with working(f"{options.content} in the light of {', '.join(paths)}", quiet=options.quiet):
+    masks = [path for path in (options.content_mask, options.protect) if path]
+    refuse_replacing(options.output, [content, *paths, *masks, *options.style_mask])
+    with working(f"{content} in the light of {', '.join(paths)}", quiet=options.quiet):
         from haarmony.pipelines.photo import transfer_file
-        from haarmony.pipelines.ways import Ways
 
         written = transfer_file(
-            options.content,
+            content,
             [(open_style(path), weight) for path, weight in styles],
             options.output,
-            model=options.model,
-            strength=options.strength,
             content_mask=options.content_mask,
-            style_mask=options.style_mask or None,
-            mix=options.mix,
-            stages=options.stages,
-            ways=Ways(options.detail, options.statistics, options.max_memory),
+            **_chosen(options),
         )
     if not options.quiet:
         took = time.perf_counter() - start
         say(f"{options.output}: {written.width} x {written.height} in {took:.1f} s")
+
+
+def _run_batch(options: argparse.Namespace, patterns: list[str], styles: list[Weighted]) -> None:
+    for flag, path in (("--content-mask", options.content_mask), ("--protect", options.protect)):
+        if path:
+            raise InputError(f"{flag} belongs to one picture: give a single CONTENT and a file for OUT")
+    if not _is_folder(options.output):
+        raise InputError(f"several contents need a folder to go to: end {options.output!r} with a slash")
+    with working("loading", quiet=options.quiet):
+        from haarmony.pipelines.batch import expanded, outputs
+        from haarmony.pipelines.photo import transfer_files
+
+        contents = expanded(patterns)
+        targets = outputs(contents, Path(options.output))
+        Path(options.output).mkdir(parents=True, exist_ok=True)
+        opened = [(open_style(path), weight) for path, weight in styles]
+    batch = transfer_files(contents, opened, targets, resume=options.resume, **_chosen(options))
+    failures: list[Done] = []
+    skipped = 0
+    for done in counted(batch, len(contents), quiet=options.quiet):
+        skipped += done.skipped
+        if done.error is not None:
+            failures.append(done)
+        elif not options.quiet and not done.skipped:
+            say(str(done.output))
+    if failures and len(contents) == 1:
+        raise failures[0].error or InputError("it failed")
+    for failed in failures:
+        complain(str(failed.error) or f"{failed.content}: out of memory, give a smaller picture")
+    if skipped and not options.quiet:
+        say(f"{skipped} of {len(contents)} were there and were left")
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {len(contents)} files failed, as listed above; "
+            f"the rest is in {options.output}"
+        )
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, Any]:
+    from haarmony.pipelines.control import Control
+    from haarmony.pipelines.ways import Ways
+
+    return {
+        "model": options.model,
+        "strength": options.strength,
+        "style_mask": options.style_mask or None,
+        "mix": options.mix,
+        "stages": options.stages,
+        "ways": Ways(
+            options.detail, options.statistics, options.max_memory, shares=dict(options.level_strength)
+        ),
+        "control": Control(options.preserve, options.protect, options.grain),
+    }
+
+
+def _is_folder(path: str) -> bool:
+    return path.endswith(("/", os.sep)) or Path(path).is_dir()
+
+
+def _share(text: str) -> tuple[str, float]:
+    name, _, share = text.partition("=")
+    try:
+        return name, float(share)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected NAME=STRENGTH such as coarse=0.5, got {text!r}") from None
 
 
 def _bytes(text: str) -> int:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import BinaryIO, Final
 
 from PIL import (
@@ -100,8 +101,7 @@ def open_pillow(file: BinaryIO, source: StrPath | BinaryIO, *, max_pixels: int =
 @contextmanager
 def explained(name: str, remedy: str) -> Iterator[None]:
     """Raise whatever a decoder raises as one line; decoders of damaged files raise almost anything."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         try:
             yield
         except HaarmonyError:
@@ -116,6 +116,17 @@ def explained(name: str, remedy: str) -> Iterator[None]:
             raise ImageError(f"{name} does not fit in memory: give a smaller picture") from error
         except Exception as error:
             raise ImageError(f"{name} cannot be read ({one_line(error)}): {remedy}") from error
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Ignore the warnings of libraries; in the main thread alone, for the filters belong to all threads."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def check_size(source: StrPath | BinaryIO, size: tuple[int, int], max_pixels: int) -> None:

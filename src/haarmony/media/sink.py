@@ -19,7 +19,7 @@ from PIL import Image
 from haarmony.errors import HaarmonyWarning, ImageError
 from haarmony.media import metadata, png, tiff
 from haarmony.media.files import StrPath, probe, replacing
-from haarmony.media.opening import named, one_line
+from haarmony.media.opening import named, one_line, unwarned
 from haarmony.media.source import Header
 
 _WRITTEN_AS: Final = {
@@ -61,6 +61,11 @@ def check_writable(path: StrPath, *, size: tuple[int, int] | None = None) -> Non
         )
     with explained_writing(path):
         probe(path)
+
+
+def writable(path: StrPath) -> bool:
+    """Say whether the extension is one that is written."""
+    return Path(path).suffix.lower() in _WRITTEN_AS
 
 
 def written_depth(path: StrPath, depth: int) -> int:
@@ -171,8 +176,7 @@ def _fit_jpeg(header: Header) -> tuple[Header, list[str]]:
 @contextmanager
 def explained_writing(path: StrPath) -> Iterator[None]:
     """Raise whatever stops the writing of a file as one line of ImageError."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with unwarned():
         try:
             yield
         except _Elsewhere as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any
@@ -88,12 +88,15 @@ class Recipe:
             content, and carry the change of colour to the full picture as a smooth field of affine maps, so
             that a picture with itself as style comes back as it was; strength then blends the pictures. None
             runs the network at full size, and what it decodes is the result.
+        shares: of the strength, by site (`encoder1`), stage (`skip`), or `fine` (levels 1 and 2) and `coarse`
+            (3 and 4); the most particular counts, and 1 where nothing is said.
     """
 
     stages: tuple[str, ...] = STAGES
     matching: Matching = zca
     clamp: bool = False
     work_side: int | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = set(self.stages) - set(STAGES)
@@ -101,6 +104,22 @@ class Recipe:
             raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
         if self.work_side is not None and self.work_side < 1:
             raise InputError(f"work_side is a number of pixels, 1 or more, got {self.work_side}")
+        known = (*(f"{stage}{level}" for stage in STAGES for level in LEVELS), *STAGES, "fine", "coarse")
+        for name, share in self.shares.items():
+            if name not in known:
+                raise InputError(
+                    f"no strength is known by the name {name!r}: choose fine, coarse, a stage such as skip, "
+                    "or a stage and its level, such as encoder1"
+                )
+            if not 0 <= share <= 1:
+                raise InputError(f"the strength of {name} is between 0 and 1, got {share:g}")
+
+    def share(self, site: str) -> float:
+        """Of the strength, at a site."""
+        place = site.split(".")[0]
+        stage, level = place.rstrip("1234"), int(place[-1])
+        names = (place, stage, "fine" if level <= 2 else "coarse")
+        return next((self.shares[name] for name in names if name in self.shares), 1.0)
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -352,9 +371,10 @@ class WCT2(nn.Module):
         """
         if site not in style.sites:
             raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
-        labels = style.sites[site]
+        labels, share = style.sites[site], self.recipe.share(site)
+        maps = {label: solve(self.recipe.matching, one.moments, labels[label]) for label, one in seen.items()}
         return {
-            label: SiteMap(solve(self.recipe.matching, one.moments, labels[label]), one.low, one.high)
+            label: SiteMap(maps[label].blend(share) if share < 1 else maps[label], one.low, one.high)
             for label, one in seen.items()
         }
 

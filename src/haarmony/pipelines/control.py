@@ -55,6 +55,10 @@ class Control:
             raise InputError(f"grain is keep or None, got {self.grain!r}")
 
 
+PLAIN = Control()
+"""Nothing but the transfer."""
+
+
 def controlled(
     content: Rows, control: Control, transfer: Callable[[Rows], Iterator[Tensor]]
 ) -> Iterator[Tensor]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from threading import Lock
 from typing import Any, TypeVar, overload
 
 import torch
@@ -18,6 +20,9 @@ from haarmony.media.sink import check_writable, write_bands, written_depth
 from haarmony.media.source import Header, Source, open_source
 from haarmony.methods.wct2 import WCT2, blend, check_request
 from haarmony.mixing import MIXES
+from haarmony.pipelines.batch import Done
+from haarmony.pipelines.batch import run as run_batch
+from haarmony.pipelines.control import PLAIN, Control, controlled
 from haarmony.pipelines.memory import budget, fits, tile_side
 from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, cuts, in_profile, planes, reduced, samples
 from haarmony.pipelines.styles import StyleLike, common_profile, has_masks, one_style, parts_of
@@ -41,6 +46,7 @@ def transfer(
     mix: str = ...,
     stages: Sequence[str] | None = ...,
     ways: Ways = ...,
+    control: Control = ...,
 ) -> Content: ...
 @overload
 def transfer(
@@ -54,6 +60,7 @@ def transfer(
     mix: str = ...,
     stages: Sequence[str] | None = ...,
     ways: Ways = ...,
+    control: Control = ...,
 ) -> Picture: ...
 def transfer(
     content: PictureLike,
@@ -66,6 +73,7 @@ def transfer(
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
+    control: Control = PLAIN,
 ) -> Any:
     """Give a photo the light of another photo.
 
@@ -88,6 +96,7 @@ def transfer(
         mix: how several styles become one, maps or barycentre: see `haarmony.mix`.
         stages: where features are matched, any of encoder, skip, decoder; None for the model's own choice.
         ways: how pictures of any size are done.
+        control: what stays of the content: its luminance or colour, protected places, its grain.
 
     Returns:
         The same kind as the content, a `Picture` for a path, of the same size and depth.
@@ -113,7 +122,7 @@ def transfer(
         top = 0
         own = TensorRows(picture[None])
         there = own if space == profile else TensorRows(in_profile(own.picture, profile, space))
-        bands = changed(wct2, there, made, strength, regions, ways)
+        bands = _controlled(wct2, there, made, strength, regions, ways, control)
         for band in bands if there is own else _home(bands, own, there, profile):
             out[:, top : top + band.shape[-2]] = band[0]
             top += band.shape[-2]
@@ -133,6 +142,7 @@ def transfer_file(
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
+    control: Control = PLAIN,
 ) -> Header:
     """Give a photo the light of another, from file to file, band by band.
 
@@ -150,6 +160,7 @@ def transfer_file(
         mix: see `transfer`.
         stages: see `transfer`.
         ways: see `transfer`.
+        control: see `transfer`.
 
     Returns:
         What was written, all but the pixels.
@@ -159,22 +170,103 @@ def transfer_file(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    return _file_to_file(
+        style, style_mask, content_mask, mix, strength, ways.model(model, stages), ways, control
+    )(content, output)
+
+
+def transfer_files(
+    contents: Sequence[str | os.PathLike[str]],
+    style: StyleLike | Sequence[tuple[StyleLike, float]],
+    outputs: Sequence[str | os.PathLike[str]],
+    *,
+    model: str | WCT2 = "compact",
+    strength: float = 1.0,
+    style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    mix: str = MIXES[0],
+    stages: Sequence[str] | None = None,
+    ways: Ways = Ways(),
+    control: Control = PLAIN,
+    resume: bool = False,
+) -> Iterator[Done]:
+    """Give many photos the light of another, from files to files; the style is looked at once.
+
+    Reading, transfer and writing of different files overlap; see `pipelines.batch`.
+
+    Args:
+        contents: the files to change.
+        style: as `transfer` takes it, and all that follow but `resume`.
+        outputs: the files to write, in the order of the contents.
+        model: see `transfer`.
+        strength: see `transfer`.
+        style_mask: see `transfer`; of a `Style` or picture with a mask nothing can be matched here.
+        mix: see `transfer`.
+        stages: see `transfer`.
+        ways: see `transfer`.
+        control: see `transfer`.
+        resume: leave outputs that are there: they are whole.
+
+    Yields:
+        What became of each file, in order. A file that fails stops no other.
+
+    Raises:
+        WeightsError: for an unknown model, or weights that are missing or damaged.
+        InputError: for anything that does not fit together.
+    """
+    one = _file_to_file(style, style_mask, None, mix, strength, ways.model(model, stages), ways, control)
+    yield from run_batch(contents, outputs, one, resume=resume)
+
+
+def _file_to_file(
+    style: StyleLike | Sequence[tuple[StyleLike, float]],
+    style_mask: MaskLike | Sequence[MaskLike] | None,
+    content_mask: MaskLike | None,
+    mix: str,
+    strength: float,
+    wct2: WCT2,
+    ways: Ways,
+    control: Control,
+) -> Callable[[str | os.PathLike[str], str | os.PathLike[str]], Header]:
+    """A transfer from a content file to an output file; the style is made once for each profile."""
     parts = parts_of(style, style_mask, mix=mix)
     check_request(strength, has_content_mask=content_mask is not None, has_style_mask=has_masks(parts))
-    check_writable(output)
-    with open_source(content) as source:
-        header = source.header
-        check_writable(output, size=(header.height, header.width))
-        wct2 = ways.model(model, stages)
-        space = common_profile(parts, header.profile)
-        made = one_style(wct2, parts, profile=space, mix=mix, ways=ways)
-        own, there = SourceRows(source, header.profile), SourceRows(source, space)
-        regions = _regions(wct2, there, made, content_mask)
-        bands = changed(wct2, there, made, strength, regions, ways)
-        if space != header.profile:
-            bands = _home(bands, own, there, header.profile)
-        write_bands(output, header, _samples(bands, source, written_depth(output, header.depth)))
-    return header
+    making = Lock()
+
+    @cache
+    def made_for(profile: bytes | None) -> Style:
+        return one_style(wct2, parts, profile=profile, mix=mix, ways=ways)
+
+    def transfer_one(content: str | os.PathLike[str], output: str | os.PathLike[str]) -> Header:
+        check_writable(output)
+        with open_source(content) as source:
+            header = source.header
+            check_writable(output, size=(header.height, header.width))
+            space = common_profile(parts, header.profile)
+            with making:
+                made = made_for(space)
+            own, there = SourceRows(source, header.profile), SourceRows(source, space)
+            regions = _regions(wct2, there, made, content_mask)
+            bands = _controlled(wct2, there, made, strength, regions, ways, control)
+            if space != header.profile:
+                bands = _home(bands, own, there, header.profile)
+            write_bands(output, header, _samples(bands, source, written_depth(output, header.depth)))
+        return header
+
+    return transfer_one
+
+
+def _controlled(
+    wct2: WCT2,
+    content: Rows,
+    style: Style,
+    strength: float,
+    regions: Regions | None,
+    ways: Ways,
+    control: Control,
+) -> Iterator[Tensor]:
+    if strength == 0:
+        return changed(wct2, content, style, strength, regions, ways)
+    return controlled(content, control, lambda rows: changed(wct2, rows, style, strength, regions, ways))
 
 
 @torch.no_grad()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -35,11 +35,13 @@ class Ways:
         statistics: of the network's way. `exact`: merged over all tiles, as if the picture were one; takes
             several passes. `proxy`: of copies of at most 1024 pixels. None: exact up to 4 megapixels.
         max_memory: bytes that the process may take; tiles are made to fit. None for half of what is free.
+        shares: of the strength, at some places in the network; see `Recipe.shares`.
     """
 
     detail: Detail | None = None
     statistics: Statistics | None = None
     max_memory: int | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for value, known in ((self.detail, ("carry", "network")), (self.statistics, ("exact", "proxy"))):
@@ -56,6 +58,8 @@ class Ways:
             recipe = replace(recipe, work_side=None)
         elif self.detail == "carry" and recipe.work_side is None:
             recipe = replace(recipe, work_side=CARRY_SIDE)
+        if self.shares:
+            recipe = replace(recipe, shares=self.shares)
         return wct2 if recipe is wct2.recipe else WCT2(wct2.network, recipe, identity=wct2.identity)
 
     def exact(self, source: Rows) -> bool:
