@@ -1,3 +1,5 @@
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -6,9 +8,9 @@ from safetensors.torch import load_file, save_file
 
 from haarmony.errors import InputError
 from haarmony.moments import Moments
-from haarmony.style import Style
+from haarmony.style import Style, check_writable
 
-ABOUT = {"haarmony style 1": '{"model": "compact", "areas": null}'}
+ABOUT = {"haarmony style 1": '{"model": "compact", "version": "0.1.0", "areas": null}'}
 LABELS = ("whole", "a/b", "/", "grün & 夜", "1 (#800000)", "mean", "")
 
 
@@ -25,7 +27,7 @@ def made(areas: dict[str, float] | None = None) -> Style:
 
 
 def assert_same(a: Style, b: Style) -> None:
-    assert (a.model, a.areas) == (b.model, b.areas)
+    assert (a.model, a.areas, a.version) == (b.model, b.areas, b.version)
     assert a.sites.keys() == b.sites.keys()
     for site, labels in a.sites.items():
         assert labels.keys() == b.sites[site].keys()
@@ -35,7 +37,10 @@ def assert_same(a: Style, b: Style) -> None:
                 torch.testing.assert_close(getattr(known, name), getattr(other, name), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("areas", [None, {label: i + 0.25 for i, label in enumerate(LABELS)}])
+AREAS = {label: i + 0.25 for i, label in enumerate(LABELS)}
+
+
+@pytest.mark.parametrize("areas", [None, AREAS])
 def test_what_is_saved_comes_back(tmp_path: Path, areas: dict[str, float] | None) -> None:
     style = made(areas)
     style.save(tmp_path / "söme style.safetensors")
@@ -44,7 +49,7 @@ def test_what_is_saved_comes_back(tmp_path: Path, areas: dict[str, float] | None
 
 def test_the_same_style_is_the_same_file(tmp_path: Path) -> None:
     for number in range(8):
-        made({"whole": 1.0}).save(tmp_path / str(number))
+        made(AREAS).save(tmp_path / str(number))
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
 
 
@@ -113,7 +118,12 @@ def with_broken_areas(path: Path) -> None:
     save_file(tensors, path, {"haarmony style 1": "{"})
 
 
+def with_areas_of_other_labels(path: Path) -> None:
+    made({"elsewhere": 1.0}).save(path)
+
+
 DAMAGE = {
+    "with areas of other labels": with_areas_of_other_labels,
     "missing": lambda path: None,
     "empty": lambda path: path.write_bytes(b""),
     "a picture": lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200)),
@@ -136,3 +146,52 @@ def test_a_file_that_is_no_style_is_one_line(tmp_path: Path, damage) -> None:
         Style.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_the_file_says_which_haarmony_made_it(tmp_path: Path) -> None:
+    path = tmp_path / "style.safetensors"
+    assert made().version == version("haarmony")
+    replace(made(), version="0.0.7").save(path)
+    assert Style.load(path).version == "0.0.7"
+
+
+@pytest.mark.parametrize(
+    ("identity", "advice"),
+    [
+        ("vgg19 0123456789abcdef", "this model is vgg19 0123456789abcdef: choose the model compact, or make"),
+        ("compact fedcba9876543210", "this model is compact fedcba9876543210: make the style anew from its"),
+    ],
+)
+def test_another_model_is_refused_with_what_to_do(identity: str, advice: str) -> None:
+    style = replace(made(), version="0.0.7")
+    style.check_model(style.model)
+    with pytest.raises(InputError, match=advice) as caught:
+        style.check_model(identity)
+    assert str(caught.value).startswith("the style was made by compact 0123456789abcdef (haarmony 0.0.7)")
+    assert "\n" not in str(caught.value)
+
+
+def test_styles_add_up_as_their_pictures_would() -> None:
+    pixels = torch.randn(3, 90, generator=torch.Generator().manual_seed(0))
+
+    def style(part: slice, *labels: str) -> Style:
+        known = Moments.of(pixels[:, part])
+        return Style("compact", {"encoder1": dict.fromkeys(labels, known)}, dict.fromkeys(labels, 5.0))
+
+    both = style(slice(0, 30), "sky", "sea") + style(slice(30, 90), "sky", "land")
+    whole = Moments.of(pixels)
+    assert both.areas == {"sky": 10, "sea": 5, "land": 5}
+    assert {label: float(known.count) for label, known in both.moments()["encoder1"].items()} == {
+        "sky": 90,
+        "sea": 30,
+        "land": 60,
+    }
+    torch.testing.assert_close(both.moments()["encoder1"]["sky"].mean, whole.mean, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(both.moments()["encoder1"]["sky"].scatter, whole.scatter, rtol=1e-5, atol=1e-5)
+
+
+def test_a_place_is_tried_before_the_work(tmp_path: Path) -> None:
+    check_writable(tmp_path / "style.safetensors")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="cannot write the style"):
+        check_writable(tmp_path / "nowhere" / "style.safetensors")
