@@ -12,6 +12,7 @@ from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
 from haarmony.errors import InputError
+from haarmony.media import profile as icc
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture
 from haarmony.media.source import open_source
 from haarmony.methods.wct2 import WCT2
@@ -107,7 +108,8 @@ def has_masks(parts: Sequence[Part]) -> bool:
 
 def common_profile(parts: Sequence[Part], content: bytes | None) -> bytes | None:
     """The profile in which styles and content meet: the content's, but sRGB with a style made before."""
-    return None if any(isinstance(part.style, Style) for part in parts) else content
+    means_srgb = icc.name(content) == icc.SRGB
+    return content if means_srgb or not any(isinstance(part.style, Style) for part in parts) else None
 
 
 def one_style(wct2: WCT2, parts: Sequence[Part], *, profile: bytes | None, mix: str, ways: Ways) -> Style:
