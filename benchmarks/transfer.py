@@ -11,6 +11,8 @@
 - *peak MB*: the largest resident set of a fresh process that loads the model and transfers once, in 2^20
   bytes.
 
+A model is a name, in its own way, or `NAME:network`: the network at full size, as published.
+
 The threads are torch's default; OMP_NUM_THREADS changes them for both sides of the ratio.
 """
 
@@ -50,9 +52,10 @@ def picture(seed: int, width: int, height: int) -> "Tensor":
 
 def transfer(model_name: str, width: int, height: int) -> Callable[[], object]:
     """What is measured: from two pictures in memory to the third."""
-    from haarmony import WCT2
+    from haarmony import WCT2, Ways
 
-    model = WCT2.load(model_name)
+    name, _, detail = model_name.partition(":")
+    model = Ways(detail=detail or None).model(WCT2.load(name), None)
     content, style = picture(0, width, height), picture(1, width, height)
     return lambda: model(content, model.style(style))
 
@@ -126,7 +129,9 @@ def sizes(text: str) -> list[tuple[int, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--models", default="compact,vgg19", help="names, by commas (default: %(default)s)")
+    parser.add_argument(
+        "--models", default="compact,vgg19,vgg19:network", help="by commas (default: %(default)s)"
+    )
     parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="WxH,...", help="(default: four)")
     parser.add_argument("--repeats", type=int, default=7, help="timed transfers (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records here")

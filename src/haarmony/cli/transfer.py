@@ -106,8 +106,8 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detail",
         choices=["carry", "network"],
-        help="who makes the full picture: colours carried to it from a reduced copy, or the network, tile by "
-        "tile (default: carry for compact, network for vgg19)",
+        help="who makes the full picture: colours carried to it from a reduced copy (default), or the "
+        "network, tile by tile",
     )
     statistics = parser.add_mutually_exclusive_group()
     statistics.add_argument(

@@ -124,8 +124,8 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = {
     "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352),
-    "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
-    "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True),
+    "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
+    "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
 }
 """Of the models that ship, by name."""
 
