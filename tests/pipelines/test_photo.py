@@ -15,6 +15,7 @@ from haarmony.networks.compact import Compact
 from haarmony.pipelines import photo as photo_module
 from haarmony.pipelines import rows as rows_module
 from haarmony.pipelines import styles as styles_module
+from haarmony.pipelines import ways as ways_module
 from haarmony.pipelines.photo import transfer, transfer_file
 from haarmony.pipelines.rows import TensorRows
 from haarmony.pipelines.ways import Ways
@@ -316,15 +317,28 @@ class TestWays:
         tiled = transfer(content, style, ways=Ways(detail="network", statistics="exact"), **chosen)
         assert np.abs(whole - content).max() > 0.1
         assert np.abs(tiled - whole).max() < 1 / 255
-        proxy = transfer(content, style, ways=Ways(detail="network", statistics="proxy"), **chosen)
-        assert np.abs(proxy - whole).max() < 2 / 255  # the copy is no smaller than the picture
 
-    def test_proxy_is_the_way_of_large_pictures(self):
-        small, large = (TensorRows(torch.empty(1, 1, 1, 1).expand(1, 3, 2000, side)) for side in (2000, 2001))
-        assert Ways().exact(small)
-        assert not Ways().exact(large)
-        assert Ways(statistics="exact").exact(large)
-        assert not Ways(statistics="proxy").exact(small)
+    def test_statistics_of_large_pictures_are_of_a_copy(self, monkeypatch):
+        monkeypatch.setattr(ways_module, "EXACT_UP_TO", 40 * 50)
+        small, large = (TensorRows(torch.rand(1, 3, height, 100)) for height in (20, 80))
+        for statistics in (None, "exact", "proxy"):
+            assert Ways(statistics=statistics).seen(small) is small
+        assert Ways(statistics="exact").seen(large) is large
+        for statistics in (None, "proxy"):
+            copy = Ways(statistics=statistics).seen(large)
+            assert (copy.height, copy.width) == (40, 50)
+
+    @pytest.mark.parametrize("one_piece", [True, False])
+    def test_a_proxy_is_near_the_exact(self, model, monkeypatch, one_piece):
+        monkeypatch.setattr(ways_module, "EXACT_UP_TO", 90 * 210 // 4)
+        monkeypatch.setattr(photo_module, "fits", lambda *_: one_piece)
+        monkeypatch.setattr(photo_module, "tile_side", lambda *_: 64)
+        content, style = scene(90, 210), scene(80, 150, seed=4, tint=(0.4, 0.5, 0.9))
+        exact = transfer(content, style, model=model, ways=Ways("network", "exact"))
+        proxy = transfer(content, style, model=model, ways=Ways("network", "proxy"))
+        difference = np.abs(exact - proxy)
+        assert difference.max() > 1 / 255
+        assert difference.mean() < 0.1 * np.abs(exact - content).mean()
 
     def test_the_carry_can_be_asked_of_a_network_made_for_full_size(self, model):
         recipe = Ways(detail="network").model(model, None).recipe

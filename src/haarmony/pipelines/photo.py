@@ -27,7 +27,7 @@ from haarmony.pipelines.memory import budget, fits, tile_side
 from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, cuts, in_profile, planes, reduced, samples
 from haarmony.pipelines.styles import StyleLike, common_profile, has_masks, one_style, parts_of
 from haarmony.pipelines.tiles import rendered, tiled_plan
-from haarmony.pipelines.ways import Ways, proxy_size
+from haarmony.pipelines.ways import Ways
 from haarmony.regions import Regions
 from haarmony.style import Style
 
@@ -290,17 +290,18 @@ def changed(
 def _through_the_network(
     wct2: WCT2, content: Rows, style: Style, strength: float, regions: Regions | None, ways: Ways
 ) -> Iterator[Tensor]:
-    size = content.height, content.width
     memory = budget(ways.max_memory)
-    exact = ways.exact(content)
-    if exact and fits(wct2.network, size[0] * size[1], memory):
-        yield wct2.transferred(content.rows(0, size[0]), style, strength, regions)
+    seen = ways.seen(content)
+    in_one_piece = fits(wct2.network, seen.height * seen.width, memory)
+    if seen is content and in_one_piece:
+        yield wct2.transferred(content.rows(0, content.height), style, strength, regions)
         return
-    side = tile_side(wct2.network, size[1], memory)
-    if exact:
-        maps = tiled_plan(wct2, content, style, strength, regions, side=side)
+    if in_one_piece:
+        maps = wct2.plan(seen.rows(0, seen.height), style, strength, regions)
     else:
-        maps = wct2.plan(reduced(content, proxy_size(size)), style, strength, regions)
+        side = tile_side(wct2.network, seen.width, memory)
+        maps = tiled_plan(wct2, seen, style, strength, regions, side=side)
+    side = tile_side(wct2.network, content.width, memory)
     yield from rendered(wct2, content, maps, strength, regions, side=side)
 
 

@@ -21,7 +21,7 @@ from haarmony.mixing import mix as mixed
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, in_profile, planes, reduced
 from haarmony.pipelines.tiles import tiled_style
-from haarmony.pipelines.ways import Ways, proxy_size
+from haarmony.pipelines.ways import Ways
 from haarmony.regions import Regions
 from haarmony.style import Style
 
@@ -140,10 +140,9 @@ def _measured(
         regions = None if mask is None else Regions.of(to_mask(mask, size=size))
         if wct2.recipe.work_side is not None:
             return wct2.measure(reduced(rows, wct2.work_size(size)), regions)
-        if not ways.exact(rows):
-            return wct2.measure(reduced(rows, proxy_size(size)), regions)
-        side = tile_side(wct2.network, size[1], budget(ways.max_memory))
-        return tiled_style(wct2, rows, regions, side=side)
+        seen = ways.seen(rows)
+        side = tile_side(wct2.network, seen.width, budget(ways.max_memory))
+        return tiled_style(wct2, seen, regions, side=side)
 
 
 def _check_masks(masks: int, pictures: int) -> None:

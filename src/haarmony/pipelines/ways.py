@@ -9,16 +9,14 @@ from typing import Literal
 
 from haarmony.errors import InputError
 from haarmony.methods.wct2 import WCT2
-from haarmony.pipelines.rows import Rows
+from haarmony.pipelines.rows import Rows, TensorRows, reduced
 
 Detail = Literal["carry", "network"]
 Statistics = Literal["exact", "proxy"]
 
 EXACT_UP_TO = 4_000_000
-"""Pixels up to which the network's statistics are those of every pixel, unless the caller chooses."""
-
-PROXY_SIDE = 1024
-"""Long side of the copy that proxy statistics are taken from."""
+"""Pixels up to which the network's statistics are those of every pixel, unless the caller chooses; and pixels
+of the copies that proxy statistics are taken from."""
 
 CARRY_SIDE = 512
 """Long side of the copy that a network made for full size works on when its colours are carried."""
@@ -33,7 +31,7 @@ class Ways:
             colour is carried to the picture as a smooth field of affine maps, so all detail is the content's
             own. `network`: the network decodes it, tile by tile. None for the model's own way.
         statistics: of the network's way. `exact`: merged over all tiles, as if the picture were one; takes
-            several passes. `proxy`: of copies of at most 1024 pixels. None: exact up to 4 megapixels.
+            several passes. `proxy`: of copies of 4 megapixels. None: exact up to 4 megapixels.
         max_memory: bytes that the process may take; tiles are made to fit. None for half of what is free.
         shares: of the strength, at some places in the network; see `Recipe.shares`.
     """
@@ -62,17 +60,14 @@ class Ways:
             recipe = replace(recipe, shares=self.shares)
         return wct2 if recipe is wct2.recipe else WCT2(wct2.network, recipe, identity=wct2.identity)
 
-    def exact(self, source: Rows) -> bool:
-        """Whether the statistics of a picture are taken of every pixel."""
-        if self.statistics is None:
-            return source.height * source.width <= EXACT_UP_TO
-        return self.statistics == "exact"
-
-
-def proxy_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The (height, width) of the copy that proxy statistics of a picture of this size are taken from."""
-    scale = min(1.0, PROXY_SIDE / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    def seen(self, source: Rows) -> Rows:
+        """The picture that statistics are taken from: itself, or a copy."""
+        pixels = source.height * source.width
+        if self.statistics == "exact" or pixels <= EXACT_UP_TO:
+            return source
+        scale = (EXACT_UP_TO / pixels) ** 0.5
+        size = max(1, round(source.height * scale)), max(1, round(source.width * scale))
+        return TensorRows(reduced(source, size))
 
 
 @cache
