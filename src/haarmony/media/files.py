@@ -26,9 +26,8 @@ def replacing(path: StrPath) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
-    file = temporary.open("xb")
     try:
-        with file:
+        with temporary.open("xb") as file:
             yield file
         temporary.replace(target)
     except BaseException:
@@ -52,5 +51,8 @@ def probe(path: StrPath) -> None:
     if target.exists() and not target.is_file():
         raise OSError(f"{target} is not a regular file")
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
-    temporary.open("xb").close()
-    temporary.unlink()
+    try:
+        temporary.open("xb").close()
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()

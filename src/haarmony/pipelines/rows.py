@@ -121,22 +121,28 @@ def reduced(source: Rows, size: tuple[int, int]) -> Tensor:
     """A copy (1, 3, h, w) of the size, by antialiased bilinear interpolation; each band is read once."""
     if size == (source.height, source.width):
         return source.rows(0, source.height)
-    down = _antialiased(source.height, size[0])
-    copy = torch.zeros(1, 3, *size)
+    copy, total = torch.zeros(1, 3, *size), torch.zeros(size[0], 1)
     for top, bottom in cuts(source.height, source.width):
         band = source.rows(top, bottom)
         narrow = F.interpolate(band, (bottom - top, size[1]), mode="bilinear", antialias=True)
-        weights = down[:, top:bottom]
-        used = weights.any(1).nonzero().flatten()
-        first, last = int(used[0]), int(used[-1]) + 1
-        copy[:, :, first:last] += weights[first:last] @ narrow
-    return copy
+        weights, first, last = _antialiased(source.height, size[0], top, bottom)
+        copy[:, :, first:last] += weights @ narrow
+        total[first:last] += weights.sum(1, keepdim=True)
+    return copy.div_(total)
 
 
-def _antialiased(pixels: int, cells: int) -> Tensor:
-    """(cells, pixels): the weights of the triangle filter, as wide as the reduction."""
+def _antialiased(pixels: int, cells: int, top: int, bottom: int) -> tuple[Tensor, int, int]:
+    """How much the rows of a band count for the cells that they bear on.
+
+    Returns:
+        (last - first, bottom - top) weights of the triangle filter, as wide as the reduction, and the first
+        cell and the one behind the last.
+    """
     scale = max(1.0, pixels / cells)
-    centres = (torch.arange(cells, dtype=torch.float64)[:, None] + 0.5) * (pixels / cells)
-    distance = (torch.arange(pixels, dtype=torch.float64) + 0.5 - centres).abs() / scale
-    weights = (1 - distance).clamp_min(0)
-    return (weights / weights.sum(1, keepdim=True)).float()
+    step = pixels / cells
+    first = max(0, int((top - scale) / step))
+    last = min(cells, int((bottom + scale) / step) + 1)
+    centres = (torch.arange(first, last, dtype=torch.float64)[:, None] + 0.5) * step
+    places = torch.arange(top, bottom, dtype=torch.float64) + 0.5
+    weights = (1 - (places - centres).abs() / scale).clamp_min(0)
+    return weights.float(), first, last
