@@ -6,11 +6,24 @@ affine function of the content: every edge is the content's own, and flat sky st
 condition of Levin et al. 2008 and Luan et al. 2017; the guided filter of He et al. 2013 with a colour guide,
 whose ridge here leads to the map of the whole picture instead of to zero, so that texture keeps its contrast
 where colours hardly vary).
+
+Where a picture has regions, each has a field of its own, fitted on it alone, and guided weights blend them;
+so neighbouring regions do not run into each other, and a hard or jagged mask leaves no seam.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from haarmony.guided import guide, guided_weights
+from haarmony.moments import Moments
+from haarmony.texture import textured
+from haarmony.windows import blur
 
 CELLS = 32
 SIGMA = 4.0
@@ -19,49 +32,133 @@ KEEP = 0.3
 LARGEST_GAIN = 4.0
 _BAND = 1 << 16
 """Pixels that are mapped at once: few enough for their maps to stay in the cache."""
+_LEAST_SHARE = 1e-3
+"""Share of a window that a region must fill for its own statistics to outweigh those of the whole region."""
+_TINY = 1e-8
 _LUMA_601 = (0.299, 0.587, 0.114)
 
 
 def affine_field(
-    reduced: Tensor, stylized: Tensor, *, sigma: float = SIGMA, ridge: float = RIDGE, keep: float = KEEP
+    reduced: Tensor,
+    stylized: Tensor,
+    *,
+    weight: Tensor | None = None,
+    style_texture: Moments | None = None,
+    texture_share: float = 1.0,
+    sigma: float = SIGMA,
+    ridge: float = RIDGE,
+    keep: float = KEEP,
 ) -> Tensor:
     """The field of affine maps from a picture to its stylized version.
 
     Args:
         reduced: (B, 3, h, w), the content at the size of `stylized`, in [0, 1].
         stylized: (B, 3, h, w).
+        weight: (h, w) in [0, 1], how much each pixel counts: the field of a region is fitted on the region
+            alone, and beyond it goes over into the map of the whole region. None counts all alike.
+        style_texture: from `texture_moments` of the style, or of the region of it that belongs to this one;
+            for a batch of one. The contrast of the result is then between that of the content's texture and
+            that of the style's, and its luma is a multiple of the content's luma: what the colours of the
+            content do can be noise, and never enters its luma.
+        texture_share: of the way that the contrast goes towards `style_texture`.
         sigma: of the Gaussian window, in cells of a grid with 32 cells along the long side.
         ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes
             over.
         keep: how much of the content's own local contrast is kept: where the fitted map changes the contrast
             of the luma by a factor g, the field changes it by g^(1 - keep). The mean colour stays the fit's.
+            Of no effect with `style_texture`.
 
     Returns:
         (B, 12, rows, columns): the nine entries of A by rows, then b.
     """
-    height, width = reduced.shape[-2:]
-    scale = min(1.0, CELLS / max(height, width))
-    cells = max(1, round(height * scale)), max(1, round(width * scale))
+    cells = _grid(reduced)
     maps = [reduced, stylized]
     for i in range(3):
         maps += [reduced[:, i : i + 1] * reduced, reduced[:, i : i + 1] * stylized]
+    if weight is not None:
+        maps = [weight * one for one in maps] + [weight.expand_as(reduced[:, :1])]
     sums = torch.cat([F.adaptive_avg_pool2d(one, cells) for one in maps], 1)
-    _, _, xx, xy = _covariances(sums.mean((2, 3), keepdim=True))
+    whole, local = sums.mean((2, 3), keepdim=True), blur(sums, sigma)
+    if weight is not None:
+        whole = whole[:, :-1] / whole[:, -1:].clamp_min(_TINY)
+        share = local[:, -1:]
+        prior = _LEAST_SHARE * (1 - share).clamp_min(0)
+        local = (local[:, :-1] + prior * whole) / (share + prior).clamp_min(_TINY)
+    _, _, xx, xy = _covariances(whole)
     everywhere = _regression(xx, xy, torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6)
-    x, y, xx, xy = _covariances(_blur(sums, sigma))
+    x, y, xx, xy = _covariances(local)
     matrix = _regression(xx, xy, everywhere, ridge)
-    matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
+    if style_texture is None:
+        matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
+    else:
+        matrix = _bounded(
+            textured(matrix, reduced, style_texture, weight=weight, sigma=sigma, share=texture_share)
+        )
     offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
-    return _blur(field, sigma / 2)
+    return blur(field, sigma / 2)
 
 
-def apply_field(content: Tensor, field: Tensor, *, top: int = 0, height: int | None = None) -> Tensor:
+@dataclass(frozen=True)
+class RegionFields:
+    """The fields of K regions.
+
+    Attributes:
+        maps: (K, 12, rows, columns), of each region the `affine_field`.
+        guides: (K, 4, h, w), from `guide`.
+    """
+
+    maps: Tensor
+    guides: Tensor
+
+
+def region_fields(
+    reduced: Tensor,
+    stylized: Tensor,
+    weights: Sequence[Tensor],
+    textures: Sequence[Moments | None],
+    *,
+    texture_share: float = 1.0,
+) -> Tensor | RegionFields:
+    """The change of colour in each region; as `affine_field` gives it where there is but one.
+
+    Args:
+        reduced: (1, 3, h, w), the content at the size of `stylized`, in [0, 1].
+        stylized: (1, 3, h, w).
+        weights: of each region, (h, w) in [0, 1]; together 1 at every pixel.
+        textures: of each region the `style_texture`; None for a region without a style, which stays as it is.
+        texture_share: see `affine_field`.
+    """
+    fields = [
+        identity_field(reduced)
+        if texture is None
+        else affine_field(
+            reduced, stylized, weight=weight, style_texture=texture, texture_share=texture_share
+        )
+        for weight, texture in zip(weights, textures, strict=True)
+    ]
+    return (
+        fields[0]
+        if len(fields) == 1
+        else RegionFields(torch.cat(fields), guide(reduced, torch.stack(list(weights))))
+    )
+
+
+def identity_field(like: Tensor) -> Tensor:
+    """(1, 12, rows, columns): the field over a picture that changes nothing."""
+    rows, columns = _grid(like)
+    one = torch.cat((torch.eye(3).flatten(), torch.zeros(3))).to(like)
+    return one.view(1, 12, 1, 1).expand(1, 12, rows, columns)
+
+
+def apply_field(
+    content: Tensor, field: Tensor | RegionFields, *, top: int = 0, height: int | None = None
+) -> Tensor:
     """Map every pixel by the field's affine map at its place; the result is not clipped.
 
     Args:
         content: (B, 3, H, W), the picture, or a band of its rows.
-        field: (B, 12, rows, columns), from `affine_field`.
+        field: (B, 12, rows, columns), from `affine_field`; or of the regions of one picture.
         top: the picture's row that the band begins with.
         height: of the whole picture; H if None.
 
@@ -69,19 +166,30 @@ def apply_field(content: Tensor, field: Tensor, *, top: int = 0, height: int | N
         (B, 3, H, W). Bands of a picture are mapped as the whole is.
     """
     rows, width = content.shape[-2:]
-    cells = field.shape[-2]
-    across = F.interpolate(field, (cells, width), mode="bilinear", align_corners=False)
-    down = _interpolation(cells, height or rows, field)[top : top + rows]
+    height = height or rows
+    maps = field.maps if isinstance(field, RegionFields) else field
+    cells = maps.shape[-2]
+    across = F.interpolate(maps, (cells, width), mode="bilinear", align_corners=False)
+    down = _interpolation(cells, height, maps)[top : top + rows]
     mapped = torch.empty_like(content)
     step = max(1, _BAND // width)
     for start in range(0, rows, step):
-        band = slice(start, start + step)
-        maps = torch.einsum("yr,bcrx->bcyx", down[band], across)
-        colours = maps[:, 9:]
+        band = content[:, :, start : start + step]
+        here = torch.einsum("yr,bcrx->bcyx", down[start : start + step], across)
+        colours = here[:, 9:]
         for channel in range(3):
-            colours = torch.addcmul(colours, maps[:, channel:9:3], content[:, channel, None, band])
-        mapped[:, :, band] = colours
+            colours = torch.addcmul(colours, here[:, channel:9:3], band[:, channel, None])
+        if isinstance(field, RegionFields):
+            weights = guided_weights(band, field.guides, top=top + start, height=height)
+            colours = (weights[:, None] * colours).sum(0, keepdim=True)
+        mapped[:, :, start : start + step] = colours
     return mapped
+
+
+def _grid(picture: Tensor) -> tuple[int, int]:
+    height, width = picture.shape[-2:]
+    scale = min(1.0, CELLS / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _interpolation(cells: int, pixels: int, like: Tensor) -> Tensor:
@@ -129,15 +237,3 @@ def _luma_gain(matrix: Tensor, xx: Tensor, ridge: float) -> Tensor:
     mapped = luma @ matrix
     after = (mapped[..., None, :] @ spread @ mapped[..., :, None]).clamp_min(1e-8)
     return (after / (luma @ spread @ luma)[..., None, None]).sqrt().clamp(0.1, 10)
-
-
-def _blur(x: Tensor, sigma: float) -> Tensor:
-    reach = max(1, round(3 * sigma))
-    taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
-    channels = x.shape[1]
-    flat = x.reshape(-1, 1, *x.shape[-2:])
-    flat = F.conv2d(F.pad(flat, (0, 0, reach, reach), mode="replicate"), kernel)
-    flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="replicate"), kernel.transpose(2, 3))
-    return flat.view(-1, channels, *x.shape[-2:])

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from haarmony.errors import InputError
 from haarmony.media.mask import Mask
 
 WHOLE = "whole"
-"""The label of a picture without a mask."""
+"""The label of a picture without a mask, and of all that belongs to no other region."""
 
 MIN_PIXELS = 10
 MAX_AREA_RATIO = 100
@@ -43,14 +44,22 @@ class Regions:
         labels: name to its label, an index into the mask's names.
         values: (H, W) labels of a hard mask, or (L, H, W) weights in [0, 1] of a soft one, at full size; at
             every pixel weights sum to 1.
+        rest: whether pixels of no label form a region of their own, `WHOLE`.
     """
 
     labels: dict[str, int]
     values: Tensor
+    rest: bool = False
 
     @classmethod
     def of(cls, mask: Mask, device: torch.device | str = "cpu") -> Regions:
-        """The regions of a mask, by name, with weights on a device."""
+        """The regions of a mask, by name, with weights on a device.
+
+        Raises:
+            InputError: for a region with the name that the whole picture has.
+        """
+        if WHOLE in mask.names:
+            raise InputError(f"a mask names a region {WHOLE!r}, that of the whole picture: rename it")
         labels = {name: label for label, name in enumerate(mask.names)}
         return cls(labels, torch.from_numpy(mask.values).to(device))
 
@@ -69,9 +78,9 @@ class Regions:
             counts = self.values.sum((1, 2), dtype=torch.float64)
         return {name: float(counts[label]) for name, label in self.labels.items()}
 
-    def only(self, labels: Iterable[str]) -> Regions:
-        """These labels alone; pixels of the others belong to no region."""
-        return Regions({name: self.labels[name] for name in labels}, self.values)
+    def only(self, labels: Iterable[str], *, rest: bool = False) -> Regions:
+        """These labels alone; pixels of the others belong to no region, or with `rest` to `WHOLE`."""
+        return Regions({name: self.labels[name] for name in labels}, self.values, rest)
 
     def at(self, size: tuple[int, int], part: Part | None = None) -> dict[str, Tensor]:
         """The weights reduced to a feature.
@@ -90,10 +99,21 @@ class Regions:
         if self.hard:
             device = self.values.device
             picked = self.values[rows.centres(device)[:, None], columns.centres(device)]
-            return {name: (picked == label).float() for name, label in self.labels.items()}
+            return self._with_rest(
+                {name: (picked == label).float() for name, label in self.labels.items()}, size
+            )
         seen = self.values[:, rows.first : rows.last, columns.first : columns.last]
         down, across = rows.averaging(seen), columns.averaging(seen)
-        return {name: down @ seen[label] @ across.T for name, label in self.labels.items()}
+        weights = {name: down @ seen[label] @ across.T for name, label in self.labels.items()}
+        return self._with_rest(weights, size)
+
+    def _with_rest(self, weights: dict[str, Tensor], size: tuple[int, int]) -> dict[str, Tensor]:
+        if not self.rest:
+            return weights
+        taken = torch.zeros(size, device=self.values.device)
+        for weight in weights.values():
+            taken = taken + weight
+        return {**weights, WHOLE: (1 - taken).clamp(0, 1)}
 
 
 def weights_at(regions: Regions | None, size: tuple[int, int], part: Part | None = None) -> Weights:

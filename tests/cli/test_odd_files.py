@@ -430,7 +430,7 @@ class TestMasks:
     def test_a_region_that_the_style_lacks_is_a_warning_that_names_it(self, masked):
         result = masked(self.halves(24, 32, left=(0, 255, 0)), self.halves(20, 28))
         assert result.code == 0
-        assert result.err.startswith("haarmony: warning: the content keeps its look")
+        assert result.err.startswith("haarmony: warning: the content gets the light of the whole style")
         assert "green" in result.err
         assert result.err.count("\n") == 1
 

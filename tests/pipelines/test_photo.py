@@ -216,7 +216,7 @@ class TestMasks:
     def test_a_label_that_the_style_lacks_is_named(self, model):
         labels = self.CONTENT_LABELS.copy()
         labels[:10] = 7
-        with pytest.warns(HaarmonyWarning, match=r"keeps its look where its mask says 7:"):
+        with pytest.warns(HaarmonyWarning, match=r"gets the light of the whole style where its mask says 7:"):
             transfer(CONTENT, STYLE, model=model, content_mask=labels, style_mask=self.STYLE_LABELS)
 
     def test_labels_that_pair_are_not_worth_a_warning(self, model):

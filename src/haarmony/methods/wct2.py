@@ -11,23 +11,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from math import inf
-from typing import Any
+from operator import add
+from statistics import fmean
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from haarmony.carry import affine_field, apply_field
+from haarmony import texture
+from haarmony.barycentre import barycentre
+from haarmony.carry import RegionFields, affine_field, apply_field, identity_field, region_fields
 from haarmony.errors import HaarmonyWarning, InputError
-from haarmony.matching import Affine, Matching, gaussian_ot, solve, zca
+from haarmony.matching import Affine, Matching, Target, gaussian_ot, solve, zca
 from haarmony.media.image import to_profile
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_tensor
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
-from haarmony.regions import Part, Regions, Weights, shared_labels, weights_at
+from haarmony.regions import WHOLE, Part, Regions, Weights, shared_labels, weights_at
 from haarmony.style import Style
 
 STAGES = ("encoder", "skip", "decoder")
@@ -90,6 +94,9 @@ class Recipe:
             runs the network at full size, and what it decodes is the result.
         shares: of the strength, by site (`encoder1`), stage (`skip`), or `fine` (levels 1 and 2) and `coarse`
             (3 and 4); the most particular counts, and 1 where nothing is said.
+        unmatched: what becomes of a region of the content that the style lacks, or has at a very different
+            area: `keep` leaves it its look, as the public code of WCT2 does; `whole` gives it the light of
+            the whole style, by the map of the whole content.
     """
 
     stages: tuple[str, ...] = STAGES
@@ -97,6 +104,7 @@ class Recipe:
     clamp: bool = False
     work_side: int | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
+    unmatched: Literal["keep", "whole"] = "keep"
 
     def __post_init__(self) -> None:
         unknown = set(self.stages) - set(STAGES)
@@ -104,6 +112,8 @@ class Recipe:
             raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
         if self.work_side is not None and self.work_side < 1:
             raise InputError(f"work_side is a number of pixels, 1 or more, got {self.work_side}")
+        if self.unmatched not in ("keep", "whole"):
+            raise InputError(f"unmatched is keep or whole, got {self.unmatched!r}")
         known = (*(f"{stage}{level}" for stage in STAGES for level in LEVELS), *STAGES, "fine", "coarse")
         for name, share in self.shares.items():
             if name not in known:
@@ -114,6 +124,11 @@ class Recipe:
             if not 0 <= share <= 1:
                 raise InputError(f"the strength of {name} is between 0 and 1, got {share:g}")
 
+    @property
+    def carries(self) -> bool:
+        """Whether the result is a field of maps, which follows the texture of the style."""
+        return self.work_side is not None and bool(self.stages)
+
     def share(self, site: str) -> float:
         """Of the strength, at a site."""
         place = site.split(".")[0]
@@ -123,7 +138,7 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352),
+    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352, unmatched="whole"),
     "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
     "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
 }
@@ -238,7 +253,13 @@ class WCT2(nn.Module):
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
-        visit_sites(self.network, self.enlarged(picture), self.recipe.stages, record)
+        enlarged = self.enlarged(picture)
+        visit_sites(self.network, enlarged, self.recipe.stages, record)
+        if self.recipe.carries:
+            sites[texture.SITE] = {
+                label: texture.texture_moments(enlarged, weight)
+                for label, weight in weights_at(regions, _size(enlarged)).items()
+            }
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
     @torch.no_grad()
@@ -260,7 +281,7 @@ class WCT2(nn.Module):
                 what the network itself loses is given back in proportion; with a `work_side`, pictures are
                 blended.
             content_mask: labels that the style shares; needs a style made with a mask, and a single content.
-                Pixels of labels that the two cannot share keep their look, and a
+                What becomes of labels that the two cannot share is the recipe's `unmatched`, and a
                 `HaarmonyWarning` names them.
 
         Returns:
@@ -289,11 +310,28 @@ class WCT2(nn.Module):
         field = self.field(self._reduced(content), style, regions)
         return blend(content, apply_field(content, field), strength)
 
-    def field(self, reduced: Tensor, style: Style, regions: Regions | None) -> Tensor:
-        """The change of colour that the full transfer makes, as `carry.affine_field` of a reduced copy."""
+    def field(self, reduced: Tensor, style: Style, regions: Regions | None) -> Tensor | RegionFields:
+        """The change of colour that the full transfer makes, for `carry.apply_field`, from a reduced copy."""
         reduced = self.enlarged(reduced)
+        if not self.recipe.carries:
+            return identity_field(reduced)
         lost = reduced - self.network(reduced)
-        return affine_field(reduced, self.stylize(reduced, style, 1.0, regions) + lost)
+        stylized = self.stylize(reduced, style, 1.0, regions) + lost
+        targets = _with_whole(_targets(style, texture.SITE))
+        textures = {label: _one(target) for label, target in targets.items()}
+        share = fmean(self.recipe.share(site) for site in style.sites if site != texture.SITE)
+        if regions is None:
+            return affine_field(reduced, stylized, style_texture=textures[WHOLE], texture_share=share)
+        weights = regions.only(regions.labels, rest=True).at(_size(reduced))
+        mapped = {*regions.labels, WHOLE} if regions.rest else {*regions.labels}
+        present = [label for label, weight in weights.items() if float(weight.max()) > 1e-3]
+        return region_fields(
+            reduced,
+            stylized,
+            [weights[label] for label in present],
+            [textures[label] if label in mapped else None for label in present],
+            texture_share=share,
+        )
 
     def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
@@ -369,10 +407,15 @@ class WCT2(nn.Module):
         Raises:
             InputError: when the style was made without this site.
         """
-        if site not in style.sites:
-            raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
-        labels, share = style.sites[site], self.recipe.share(site)
-        maps = {label: solve(self.recipe.matching, one.moments, labels[label]) for label, one in seen.items()}
+        targets = _targets(style, site)
+        if WHOLE in seen:
+            targets = _with_whole(targets)
+            everything = reduce(add, seen.values())
+            seen = {**seen, WHOLE: everything}
+        share = self.recipe.share(site)
+        maps = {
+            label: solve(self.recipe.matching, one.moments, targets[label]) for label, one in seen.items()
+        }
         return {
             label: SiteMap(maps[label].blend(share) if share < 1 else maps[label], one.low, one.high)
             for label, one in seen.items()
@@ -413,14 +456,17 @@ class WCT2(nn.Module):
         regions = Regions.of(to_mask(mask, size=size), self._device)
         areas = regions.areas()
         shared = shared_labels(areas, style.areas)
-        if kept := [label for label in areas if label not in shared and areas[label] > 0]:
+        others = [label for label in areas if label not in shared and areas[label] > 0]
+        falls_back = self.recipe.unmatched == "whole"
+        if others:
+            happens = "gets the light of the whole style" if falls_back else "keeps its look"
             warnings.warn(
-                f"the content keeps its look where its mask says {', '.join(kept)}: the style's mask "
+                f"the content {happens} where its mask says {', '.join(others)}: the style's mask "
                 f"({', '.join(style.areas)}) has no such region, or one of a very different area",
                 HaarmonyWarning,
                 stacklevel=2,
             )
-        return regions.only(shared)
+        return regions.only(shared, rest=falls_back and bool(others))
 
 
 def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, strength: float) -> Tensor:
@@ -435,6 +481,24 @@ def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, stren
 def blend(plain: Tensor, full: Tensor, strength: float) -> Tensor:
     """From the plain (strength 0) to the full (strength 1)."""
     return full if strength == 1 else torch.lerp(plain, full, strength)
+
+
+def _targets(style: Style, site: str) -> Mapping[str, Target]:
+    if site not in style.sites:
+        raise InputError(f"the style has no statistics of {site}: make it anew with the same stages")
+    return style.sites[site]
+
+
+def _with_whole(targets: Mapping[str, Target]) -> Mapping[str, Target]:
+    """With the statistics of the whole style, which are those of its regions together."""
+    if WHOLE in targets:
+        return targets
+    return {**targets, WHOLE: reduce(add, map(_one, targets.values()))}
+
+
+def _one(target: Target) -> Moments:
+    """The statistics of one style, or those between several."""
+    return target if isinstance(target, Moments) else barycentre(target.parts)
 
 
 def _size(x: Tensor) -> tuple[int, int]:

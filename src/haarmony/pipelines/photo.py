@@ -90,8 +90,8 @@ def transfer(
         model: the name of a model, which is loaded once in a process, or a loaded one.
         strength: 0 gives the content back, 1 the full transfer.
         content_mask: labels of the content, by name those of the style; together with `style_mask`. Where the
-            style lacks a label or has it at a very different area, the content keeps its look, and a
-            `HaarmonyWarning` says so.
+            style lacks a label or has it at a very different area, the whole style lends its light there, or
+            with vgg19 the content keeps its look; a `HaarmonyWarning` says so.
         style_mask: labels of the style picture; of several, a list with one for each that is a picture.
         mix: how several styles become one, maps or barycentre: see `haarmony.mix`.
         stages: where features are matched, any of encoder, skip, decoder; None for the model's own choice.
