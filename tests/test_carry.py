@@ -5,7 +5,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from haarmony.carry import LARGEST_GAIN, affine_field, apply_field
+from haarmony.carry import (
+    LARGEST_GAIN,
+    RegionFields,
+    affine_field,
+    apply_field,
+    identity_field,
+    region_fields,
+)
+from haarmony.texture import texture_moments
 
 SIZES = [(1, 1), (1, 40), (40, 1), (7, 9), (64, 64), (130, 97)]
 
@@ -146,3 +154,87 @@ def test_bands_of_rows_are_mapped_as_the_whole(size: tuple[int, int]) -> None:
         for top, bottom in itertools.pairwise(cuts)
     ]
     torch.testing.assert_close(torch.cat(bands, 2), whole, rtol=0, atol=1e-6)
+
+
+def jagged(height: int, width: int) -> Tensor:
+    """The right of a picture, behind teeth of 3 pixels."""
+    teeth = width // 2 + 3 * (torch.arange(height)[:, None] // 4 % 2)
+    return (torch.arange(width) >= teeth).float()
+
+
+def test_one_region_that_covers_all_is_no_region() -> None:
+    picture = photo(60, 80)
+    texture = texture_moments(0.5 * picture)
+    whole = affine_field(picture, recoloured(picture), style_texture=texture)
+    field = region_fields(picture, recoloured(picture), [torch.ones(60, 80)], [texture])
+    torch.testing.assert_close(apply_field(picture, field), apply_field(picture, whole), rtol=0, atol=1e-5)
+
+
+def test_the_field_of_a_region_is_that_of_the_region_alone() -> None:
+    picture, right = photo(96, 128), torch.zeros(96, 128)
+    right[:, 64:] = 1
+    stylized = torch.where(right.bool(), recoloured(picture), picture)
+    mapped = apply_field(picture, affine_field(picture, stylized, weight=right, keep=0))
+    torch.testing.assert_close(mapped, recoloured(picture), rtol=0, atol=2e-3)
+    bled = apply_field(picture, affine_field(picture, stylized, keep=0))
+    assert (bled - stylized)[..., 60:70].abs().max() > 0.05
+
+
+def test_a_jagged_mask_leaves_no_seam_where_the_content_is_flat() -> None:
+    picture, right = torch.full((1, 3, 88, 352), 0.5), jagged(88, 352)
+    sides = [1 - right, right]
+    stylized = picture + 0.3 * right
+    textures = [texture_moments(picture)] * 2
+    field = region_fields(picture, stylized, sides, textures)
+    assert isinstance(field, RegionFields)
+    soft = apply_field(picture, field)
+    hard = sum(w * apply_field(picture, field.maps[k : k + 1]) for k, w in enumerate(sides))
+    steps, seam = ((x[..., 1:] - x[..., :-1]).abs().max() for x in (soft, hard))
+    assert seam > 0.29
+    assert steps < 0.05
+    assert (soft[..., 300:].mean() - soft[..., :50].mean()) == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_mask_that_is_off_makes_no_halo_at_an_edge() -> None:
+    picture = torch.full((1, 3, 88, 352), 0.2)
+    picture[..., 176:] = 0.8
+    off = torch.zeros(88, 352)
+    off[:, 179:] = 1
+    stylized = torch.where(torch.arange(352) < 176, 0.1, 0.6).expand_as(picture)
+    textures = [texture_moments(picture)] * 2
+    line = apply_field(picture, region_fields(picture, stylized, [1 - off, off], textures))[0, 0, 44]
+    assert int((line[1:] - line[:-1]).abs().argmax()) == 175
+    assert line[:176].max() - line[:176].min() < 0.1
+    assert line[176:].max() - line[176:].min() < 0.1
+
+
+def test_regions_of_the_same_picture_and_style_change_nothing() -> None:
+    picture, right = photo(90, 120), jagged(90, 120)
+    sides = [1 - right, right]
+    textures = [texture_moments(picture, weight) for weight in sides]
+    kept = apply_field(picture, region_fields(picture, picture, sides, textures))
+    torch.testing.assert_close(kept, picture, rtol=0, atol=2e-4)
+
+
+def test_a_region_without_a_style_stays() -> None:
+    picture, right = photo(90, 120), torch.zeros(90, 120)
+    right[:, 60:] = 1
+    texture = texture_moments(picture)
+    field = region_fields(picture, recoloured(picture), [1 - right, right], [None, texture])
+    mapped = apply_field(picture, field)
+    torch.testing.assert_close(mapped[..., :25], picture[..., :25], rtol=0, atol=0.02)
+    torch.testing.assert_close(apply_field(picture, identity_field(picture)), picture)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (97, 61), (5, 2000)])
+def test_bands_of_rows_of_regions_are_mapped_as_the_whole(size: tuple[int, int]) -> None:
+    reduced, right = photo(60, 80), jagged(60, 80)
+    textures = [texture_moments(reduced)] * 2
+    field = region_fields(reduced, recoloured(reduced) ** 2, [1 - right, right], textures)
+    picture, height = photo(*size), size[0]
+    cuts = sorted({0, height // 3, height // 2, height})
+    bands = [
+        apply_field(picture[..., top:bottom, :], field, top=top, height=height)
+        for top, bottom in itertools.pairwise(cuts)
+    ]
+    torch.testing.assert_close(torch.cat(bands, 2), apply_field(picture, field), rtol=0, atol=1e-6)

@@ -15,7 +15,7 @@ SITE = "texture"
 """The name under which a style keeps the moments of its texture."""
 
 LUMA_SHARE = 0.6
-CHROMA_SHARE = 1.0
+CHROMA_SHARE = 0.5
 GAINS = (0.4, 2.0)
 _SCALE = 1 / 88
 """Of the long side: what varies within a shorter distance is texture."""
@@ -35,13 +35,14 @@ def texture(picture: Tensor, weight: Tensor | None = None) -> Tensor:
         weight: (H, W) in [0, 1], of the region; None for the whole.
 
     Returns:
-        (B, 3, H, W); beyond the region it means nothing.
+        (B, 3, H, W); 0 beyond the region.
     """
     sigma = max(picture.shape[-2:]) * _SCALE
     if weight is None:
         return picture - blur(picture, sigma)
     share = blur(weight.to(picture)[None, None], sigma)
-    return picture - blur(picture * weight, sigma) / share.clamp_min(_TINY)
+    fine = picture - blur(picture * weight, sigma) / share.clamp_min(_TINY)
+    return torch.where(weight > 0, fine, 0)
 
 
 def texture_moments(picture: Tensor, weight: Tensor | None = None) -> Moments:
