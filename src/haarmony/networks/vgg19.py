@@ -7,6 +7,7 @@ shapes in `encoder.state_dict()` and `decoder.state_dict()` are those of the pub
 Haar filters, which are fixed.
 """
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import torch
@@ -14,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.errors import InputError
+from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
+from haarmony.networks.memory import empty_channels_last
 from haarmony.wavelets import Bands, haar_filters, haar_merge, haar_split
 
 Variant = Literal["sum", "cat5"]
@@ -101,7 +104,7 @@ class VGG19(WaveletAutoencoder):
                 )
             x = self.encoder["conv0"](x.contiguous(memory_format=torch.channels_last))
         for name in _ENCODE[self.variant][level]:
-            x = F.relu_(self.encoder[name](x))
+            x = self.encoder[name](x, rectify=True)
             if name in POOLED:
                 original = x
                 x, *high = haar_split(x)
@@ -114,20 +117,19 @@ class VGG19(WaveletAutoencoder):
         """Decode one level; see `WaveletAutoencoder.decode`."""
         for name in _DECODE[level]:
             convolution = self.decoding(name)
+            rectify = name != "conv1_1"
             if name not in POOLED:
-                x = convolution(x)
+                x = convolution(x, rectify=rectify)
             elif self.variant == "cat5":
-                x = unpool_convolve(x, skips[POOLED[name]], convolution)
+                x = unpool_convolve(x, skips[POOLED[name]], convolution, rectify=rectify)
             else:
                 skip = skips[POOLED[name]]
-                x = convolution(haar_merge(Bands(x, *skip.high), skip.size))
-            if name != "conv1_1":
-                x = F.relu_(x)
+                x = convolution(haar_merge(Bands(x, *skip.high), skip.size), rectify=rectify)
         return x
 
-    def decoding(self, name: str) -> nn.Conv2d:
+    def decoding(self, name: str) -> "ReflectedConvolution":
         """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
-        return cast(nn.Conv2d, self.decoder[self._decoder_name(name)])
+        return cast(ReflectedConvolution, self.decoder[self._decoder_name(name)])
 
     def _decoder_name(self, name: str) -> str:
         return f"{name}_2" if self.variant == "cat5" and name in POOLED else name
@@ -139,9 +141,13 @@ class ReflectedConvolution(nn.Conv2d):
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 3, padding=1, padding_mode="reflect")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve (B, C, H, W) to (B, O, H, W)."""
-        return convolve_reflected(x, self.weight, self.bias)
+    def forward(self, x: Tensor, *, rectify: bool = False) -> Tensor:
+        """Convolve (B, C, H, W) to (B, O, H, W), and apply ReLU where asked to."""
+        if winograd.serves(x, self.weight):
+            kernel = winograd.prepared("all", self.weight, self.bias, _size(x), lambda weight: weight)
+            return _convolve_in_strips(x, kernel, rectify=rectify)
+        out = convolve_reflected(x, self.weight, self.bias)
+        return F.relu_(out) if rectify else out
 
 
 def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -155,6 +161,16 @@ def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
         columns = F.pad(x[..., near], (*pad, 1, 1), mode="reflect")
         out[..., line, :] = F.conv2d(rows, weight, bias)[..., 0, :]
         out[..., line] = F.conv2d(columns, weight, bias)[..., 0]
+    return out
+
+
+def _convolve_in_strips(x: Tensor, kernel: winograd.Kernel, *, rectify: bool) -> Tensor:
+    """`convolve_reflected` by `winograd`, and ReLU where asked to."""
+    out = empty_channels_last(x, kernel.plan.outputs, *_size(x))
+    for one, target in zip(x, out.permute(0, 2, 3, 1), strict=True):
+        for top, strip in winograd.convolve_strips([one], kernel, reflect=True):
+            rows = target[top : top + len(strip)]
+            torch.clamp_min(strip, 0, out=rows) if rectify else rows.copy_(strip)
     return out
 
 
@@ -174,7 +190,7 @@ def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
     return torch.cat([*alone, _even(skip)], 1)
 
 
-def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
+def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify: bool = False) -> Tensor:
     """`convolution(unpool_concatenated(low, skip))`, cut to the size before the pooling, at half the cost.
 
     A synthesised band is a small map blown up by a 2x2 filter, so a 3x3 convolution of it is, at each of the
@@ -185,19 +201,59 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d) -> Tensor:
         low: (B, C, h, w), LL.
         skip: what the pooling laid aside, with the original (B, C, H, W).
         convolution: 3x3, reflection-padded, 5C channels to any number.
+        rectify: whether to apply ReLU.
 
     Returns:
         (B, channels out, H, W).
     """
-    channels, (height, width) = 4 * low.shape[1], _size(low)
-    bands = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
-    phases = _phase_kernels(convolution.weight[:, :channels])
-    out = convolve_reflected(_even(skip), convolution.weight[:, channels:], convolution.bias)
-    for row in range(2):
-        for column in range(2):
-            phase = F.conv2d(bands, phases[row, column])
-            out[..., row::2, column::2].add_(phase[..., row : row + height, column : column + width])
+    weight, bias = convolution.weight, convolution.bias
+    channels, original = 4 * low.shape[1], _even(skip)
+    if winograd.serves(original, weight):
+        height, width = _size(low)
+        kernel = winograd.prepared(
+            "original", weight, bias, (2 * height, 2 * width), lambda whole: whole[:, channels:]
+        )
+        out = _convolve_in_strips(original, kernel, rectify=False)
+        phases = winograd.prepared(
+            "phases",
+            weight,
+            None,
+            (height + 1, width + 1),
+            lambda whole: _phase_kernels(whole[:, :channels]).flatten(0, 2),
+        )
+        for bands, target in zip(zip(low, *skip.high, strict=True), out.permute(0, 2, 3, 1), strict=True):
+            _add_phases(bands, phases, target, rectify=rectify)
+    else:
+        bands = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
+        kernels = _phase_kernels(weight[:, :channels])
+        height, width = _size(low)
+        out = convolve_reflected(original, weight[:, channels:], bias)
+        for row in range(2):
+            for column in range(2):
+                phase = F.conv2d(bands, kernels[row, column])
+                out[..., row::2, column::2].add_(phase[..., row : row + height, column : column + width])
+        if rectify:
+            F.relu_(out)
     return out[..., : skip.size[0], : skip.size[1]]
+
+
+def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *, rectify: bool) -> None:
+    """Add the four phases, by `winograd`, to (2h, 2w, O), and apply ReLU where asked to.
+
+    The strip's row u belongs to the rows 2u (phase 0) and 2u - 1 (phase 1), and so do its columns.
+    """
+    height, width = _size(bands[0])
+    for top, strip in winograd.convolve_strips(bands, kernel, reflect=False):
+        end = top + len(strip)
+        parts = strip.unflatten(-1, (2, 2, -1))
+        for row in range(2):
+            first, last = max(top, row), min(end, height + row)
+            lines = out[2 * first - row : 2 * last - row : 2]
+            for column in range(2):
+                part = parts[first - top : last - top, column : column + width, row, column]
+                lines[:, column::2].add_(part)
+        if rectify:
+            out[max(0, 2 * top - 1) : 2 * end - 1].clamp_min_(0)
 
 
 def _phase_kernels(kernel: Tensor) -> Tensor:
