@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.memory import empty_channels_last, in_strips, strips
 from haarmony.moments import Moments
 
 _TINY = 1e-30
@@ -63,8 +64,13 @@ class Affine:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype and on their device."""
-        matrix = self.matrix.to(features)[..., None, None]
-        return torch.nn.functional.conv2d(features, matrix, self.offset.to(features))
+        matrix, offset = self.matrix.to(features)[..., None, None], self.offset.to(features)
+        if not in_strips(features):
+            return torch.nn.functional.conv2d(features, matrix, offset)
+        mapped = empty_channels_last(features, matrix.shape[0], *features.shape[-2:])
+        for rows in strips(features):
+            mapped[..., rows, :] = torch.nn.functional.conv2d(features[..., rows, :], matrix, offset)
+        return mapped
 
     def blend(self, strength: float) -> Affine:
         """Between the identity (strength 0) and this map (strength 1)."""

@@ -13,8 +13,10 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 
-_BLOCK = 16384
+_BLOCK = 4096
 _FEW = 4096
+_PANEL = 64
+"""Channels whose products are taken at once; those above the diagonal are left out."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Moments:
     def of(cls, features: Tensor, weights: Tensor | None = None) -> Moments:
         """The moments of one feature map.
 
-        Products are taken in float32 about a reference point near the mean, in blocks summed in float64, so
+        Sums and products are taken in float32 about a reference point near the mean, in blocks summed in float64, so
         nothing cancels. Float64 features are kept in float64 throughout, and so are those of few positions:
         their covariance may be singular, and a matching would amplify the rounding.
 
@@ -70,13 +72,16 @@ class Moments:
                 w = weights[start : start + _BLOCK].to(block.dtype)
                 weighted = block * w
                 count += w.sum(dtype=torch.float64)
-            first += weighted.sum(1, dtype=torch.float64)
-            second += (weighted @ block.T).to(torch.float64)
+            first += weighted.sum(1)
+            for panel in range(0, channels, _PANEL):
+                end = min(panel + _PANEL, channels)
+                second[panel:end, :end] += weighted[panel:end] @ block[:end].T
         if count <= 0:
             return cls(count, torch.zeros_like(first), torch.zeros_like(second))
         shift = first / count
+        second = second.tril() + second.tril(-1).T
         scatter = second - count * torch.outer(shift, shift)
-        return cls(count, reference[:, 0].to(torch.float64) + shift, (scatter + scatter.T) / 2)
+        return cls(count, reference[:, 0].to(torch.float64) + shift, scatter)
 
     @property
     def channels(self) -> int:

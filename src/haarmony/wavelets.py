@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.memory import empty_channels_last, in_strips, strips
 
 
 class Bands(NamedTuple):
@@ -40,18 +41,25 @@ def haar_split(x: Tensor) -> Bands:
         LL, LH (detail along the width), HL (detail along the height) and HH. Energy is that of the padded x.
     """
     height, width = _sides(x)
+    if in_strips(x):
+        bands = Bands(
+            *(empty_channels_last(x, x.shape[1], -(-height // 2), -(-width // 2)) for _ in range(4))
+        )
+        for rows in strips(x):
+            for band, part in zip(bands, _split(x[..., rows, :]), strict=True):
+                band[..., rows.start // 2 : (rows.stop + 1) // 2, :] = part
+        return bands
+    return _split(x)
+
+
+def _split(x: Tensor) -> Bands:
+    height, width = x.shape[-2:]
     if height % 2 or width % 2:
         x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
-    top_left, top_right = x[..., 0::2, 0::2], x[..., 0::2, 1::2]
-    bottom_left, bottom_right = x[..., 1::2, 0::2], x[..., 1::2, 1::2]
-    top, top_step = top_left + top_right, top_right - top_left
-    bottom, bottom_step = bottom_left + bottom_right, bottom_right - bottom_left
-    return Bands(
-        (top + bottom) * 0.5,
-        (top_step + bottom_step) * 0.5,
-        (bottom - top) * 0.5,
-        (bottom_step - top_step) * 0.5,
-    )
+    top, bottom = x[..., 0::2, :], x[..., 1::2, :]
+    low, high = top + bottom, bottom - top
+    LL, HL = (torch.lerp(one[..., 0::2], one[..., 1::2], 0.5) for one in (low, high))
+    return Bands(LL, LL - low[..., 0::2], HL, HL - high[..., 0::2])
 
 
 def haar_merge(bands: Bands, size: tuple[int, int] | None = None) -> Tensor:

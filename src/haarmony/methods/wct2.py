@@ -68,7 +68,9 @@ def visit_sites(
     if "encoder" not in stages:
         x = visit(f"decoder{LEVELS[-1]}", x)
     for level in reversed(LEVELS[1:]):
-        x = visit(f"decoder{level - 1}", network.decode(level, x, skips))
+        x = network.decode(level, x, skips)
+        skips.pop(level - 1, None)
+        x = visit(f"decoder{level - 1}", x)
     return x, skips, LEVELS[0]
 
 
@@ -77,6 +79,7 @@ def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str]
     x, skips, last = visit_sites(network, picture, stages, visit)
     for level in range(last, 0, -1):
         x = network.decode(level, x, skips)
+        skips.pop(level - 1, None)
     return x
 
 
@@ -396,7 +399,7 @@ class WCT2(nn.Module):
         for label, weight in weights.items():
             low, high = -inf, inf
             if self.recipe.clamp:
-                known = feature if weight is None else feature[..., weight > 0]
+                known = feature.movedim(1, -1) if weight is None else feature[..., weight > 0]
                 low, high = (float(x) for x in known.aminmax()) if known.numel() else (inf, -inf)
             seen[label] = Seen(Moments.of(feature[0], weight).cpu(), low, high)
         return seen

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.errors import InputError
+from haarmony.memory import empty_channels_last
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
-from haarmony.networks.memory import empty_channels_last
 from haarmony.wavelets import Bands, haar_filters, haar_merge, haar_split
 
 Variant = Literal["sum", "cat5"]
@@ -221,16 +221,17 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify:
             (height + 1, width + 1),
             lambda whole: _phase_kernels(whole[:, :channels]).flatten(0, 2),
         )
-        for bands, target in zip(zip(low, *skip.high, strict=True), out.permute(0, 2, 3, 1), strict=True):
+        for number, target in enumerate(out.permute(0, 2, 3, 1)):
+            bands = [band[number] for band in (low, *skip.high)]
             _add_phases(bands, phases, target, rectify=rectify)
     else:
-        bands = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
+        padded = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
         kernels = _phase_kernels(weight[:, :channels])
         height, width = _size(low)
         out = convolve_reflected(original, weight[:, channels:], bias)
         for row in range(2):
             for column in range(2):
-                phase = F.conv2d(bands, kernels[row, column])
+                phase = F.conv2d(padded, kernels[row, column])
                 out[..., row::2, column::2].add_(phase[..., row : row + height, column : column + width])
         if rectify:
             F.relu_(out)
@@ -245,7 +246,7 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
     height, width = _size(bands[0])
     for top, strip in winograd.convolve_strips(bands, kernel, reflect=False):
         end = top + len(strip)
-        parts = strip.unflatten(-1, (2, 2, -1))
+        parts = strip.view(len(strip), width + 1, 2, 2, -1)
         for row in range(2):
             first, last = max(top, row), min(end, height + row)
             lines = out[2 * first - row : 2 * last - row : 2]

@@ -1,10 +1,10 @@
 """Convolutions by minimal filtering: fewer products for the same result (Winograd 1980; Lavin and Gray 2016).
 
-Six lines of input and the kernel are evaluated at the points 0, inf, 1, 2, -1, -2; at each point the convolution
-is a product, and interpolation gives the lines of output: F(4, 3) takes 6 products for 4 outputs of 3 taps (12
-else), F(5, 2) takes 6 for 5 outputs of 2 taps (10 else). Applied along the height alone, a product is a small
-convolution along the width; applied along both sides, a product is that of channels alone. The result is that of
-a plain convolution to about 1e-5 of its largest value.
+Six lines of input and the kernel are evaluated at the points 0, inf, 1, 2, -1, -2; at each point the
+convolution is a product, and interpolation gives the lines of output: F(4, 3) takes 6 products for 4 outputs
+of 3 taps (12 else), F(5, 2) takes 6 for 5 outputs of 2 taps (10 else). Applied along the height alone, a
+product is a small convolution along the width; applied along both sides, a product is that of channels alone.
+The result is that of a plain convolution to about 1e-5 of its largest value.
 
 All is done in strips, so that what lies between input and output stays in the cache and takes bounded memory.
 Inference on CPUs only: nothing here has a gradient.
@@ -20,6 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
+
+from haarmony.memory import traced
 
 _POINTS = 6
 _STRIP = 1 << 21
@@ -73,9 +75,7 @@ class Plan:
     def of(cls, inputs: int, outputs: int, taps: int, size: tuple[int, int]) -> Plan:
         """The plan of a kernel (O, C, taps, taps) and an output of (H, W)."""
         height, width = size
-        both_sides = (
-            min(outputs, inputs) >= _BOTH_SIDES and outputs * inputs <= _BOTH_SIDES_AT_MOST
-        )
+        both_sides = min(outputs, inputs) >= _BOTH_SIDES and outputs * inputs <= _BOTH_SIDES_AT_MOST
         side = _POINTS + 1 - taps
         columns = -(-width // side) * side + _POINTS - side if both_sides else width + taps - 1
         tiles = -(-height // side)
@@ -113,9 +113,8 @@ def serves(x: Tensor, weight: Tensor) -> bool:
         and x.dtype == weight.dtype == torch.float32
         and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and torch.backends.mkldnn.is_available()
+        and not traced()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and platform.machine() in ("x86_64", "AMD64")
     )
 
@@ -154,8 +153,8 @@ def prepared(
     """
     known = _PREPARED.setdefault(weight, {})
     kernel: Kernel
-    state = [(one.data_ptr(), _version(one)) for one in (weight, bias) if one is not None]
-    state.append((size[0], size[1], torch.get_num_threads()))
+    tensors = [(one.data_ptr(), _version(one)) for one in (weight, bias) if one is not None]
+    state = tensors, size, torch.get_num_threads()
     if name in known:
         before, kernel = known[name]
         if before == state:
@@ -266,12 +265,12 @@ def _multiply(x: Tensor, kernel: Kernel, point: int) -> Tensor:
     _evaluate_lines(x.transpose(0, 1), plan.side, placed.permute(2, 1, 0, 3))
     products = _library(placed.flatten(2), weight, bias, _POINTS)
     out = torch.empty(plan.step, tiles, plan.side, plan.outputs)
-    _interpolate(products.unflatten(2, (_POINTS, -1)).unbind(2), out.unbind(2))
+    _interpolate(products.view(plan.step, tiles, _POINTS, -1).unbind(2), out.unbind(2))
     return out.flatten(1, 2)[:, : plan.width]
 
 
 def _library(x: Tensor, weight: Any, bias: Tensor | None, groups: int) -> Tensor:
-    """oneDNN's convolution of (r, columns, C), channels last; the packed weight is read as it is."""
+    """OneDNN's convolution of (r, columns, C), channels last; the packed weight is read as it is."""
     out: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x.permute(2, 0, 1)[None], weight, bias, [0, 0], [1, 1], [1, 1], groups, "none", [], ""
     )

@@ -1,0 +1,53 @@
+"""Memory for large features: in large pages where the system has them, and passes over it in strips.
+
+The first touch of a fresh page costs more than the arithmetic of a pass over it; with pages of 2 MB in place
+of 4 KB it is ten times cheaper. Linux gives them to memory that asks for them.
+"""
+
+import math
+import mmap
+from collections.abc import Iterator
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+_LARGE = 1 << 24
+"""Bytes from which memory is asked for in large pages, and a feature is worked on in strips."""
+_STRIP = 1 << 20
+"""Numbers in a strip."""
+
+
+def empty_channels_last(like: Tensor, channels: int, height: int, width: int) -> Tensor:
+    """Uninitialised (B, channels, height, width), channels last, of the batch, type and device of `like`."""
+    shape = (like.shape[0], height, width, channels)
+    count = math.prod(shape)
+    size = count * like.element_size()
+    if size < _LARGE or like.device.type != "cpu" or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return like.new_empty(shape).permute(0, 3, 1, 2)
+    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without them
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return torch.frombuffer(pages, dtype=like.dtype, count=count).view(shape).permute(0, 3, 1, 2)
+
+
+def in_strips(x: Tensor) -> bool:
+    """Whether work on (B, C, H, W) gains by strips: large, in main memory, without a gradient."""
+    return (
+        x.device.type == "cpu"
+        and x.numel() * x.element_size() >= _LARGE
+        and not (torch.is_grad_enabled() and x.requires_grad)
+        and not traced()
+    )
+
+
+def traced() -> bool:
+    """Whether a compiler or a tracer looks on, for which plain operations are best."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def strips(x: Tensor) -> Iterator[slice]:
+    """Slices of the rows of (B, C, H, W), of an even number of rows each, that fit into a cache."""
+    height = x.shape[-2]
+    step = max(2, _STRIP * height // x.numel() // 2 * 2)
+    return (slice(top, min(height, top + step)) for top in range(0, height, step))
