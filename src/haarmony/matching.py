@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
-from haarmony.memory import empty_channels_last, in_strips, strips
 from haarmony.moments import Moments
+from haarmony.pages import empty_channels_last, in_strips, strips
 
 _TINY = 1e-30
 """A variance below all that features can have."""

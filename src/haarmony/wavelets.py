@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.errors import InputError
-from haarmony.memory import empty_channels_last, in_strips, strips
+from haarmony.pages import empty_channels_last, in_strips, strips
 
 
 class Bands(NamedTuple):

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -133,8 +134,8 @@ def test_spans_cover_the_line_once_and_begin_at_the_stride(length: int, side: in
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_beyond_the_reach_bears_on_a_pixel(name: str) -> None:
-    whole = network(name)
-    content = picture(0, 16, 300)
+    whole = deepcopy(network(name)).double()  # where no fast convolution rounds a tile together
+    content = picture(0, 16, 300).double()
     changed = content.clone()
     changed[..., : 200 - whole.reach] = 1 - content[..., : 200 - whole.reach]
     difference = (whole(content) - whole(changed)).abs()

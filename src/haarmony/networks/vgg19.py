@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.errors import InputError
-from haarmony.memory import empty_channels_last
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
+from haarmony.pages import empty_channels_last
 from haarmony.wavelets import Bands, haar_filters, haar_merge, haar_split
 
 Variant = Literal["sum", "cat5"]

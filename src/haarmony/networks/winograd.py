@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from haarmony.memory import traced
+from haarmony.pages import traced
 
 _POINTS = 6
 _STRIP = 1 << 21

@@ -1,21 +1,21 @@
 import pytest
 import torch
 
-from haarmony import memory
+from haarmony import pages
 from haarmony.matching import Affine
-from haarmony.memory import empty_channels_last, in_strips, strips
+from haarmony.pages import empty_channels_last, in_strips, strips
 from haarmony.wavelets import haar_merge, haar_split
 
 
 @pytest.fixture
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_LARGE", 1)
-    monkeypatch.setattr(memory, "_STRIP", 300)
+    monkeypatch.setattr(pages, "_LARGE", 1)
+    monkeypatch.setattr(pages, "_STRIP", 300)
 
 
 @pytest.mark.parametrize("large", [1, 1 << 40])
 def test_memory_is_channels_last_and_lives_as_long_as_its_tensor(monkeypatch, large: int) -> None:
-    monkeypatch.setattr(memory, "_LARGE", large)
+    monkeypatch.setattr(pages, "_LARGE", large)
     like = torch.zeros(2, 3, 4, 5, dtype=torch.float64)
     made = empty_channels_last(like, 7, 8, 9)
     assert made.shape == (2, 7, 8, 9)
@@ -45,8 +45,8 @@ def test_work_in_strips_is_the_same(monkeypatch: pytest.MonkeyPatch, size: tuple
     x = torch.randn(2, 5, *size)
     affine = Affine(torch.randn(4, 5).double(), torch.randn(4).double())
     bands, mapped = haar_split(x), affine(x)
-    monkeypatch.setattr(memory, "_LARGE", 1)
-    monkeypatch.setattr(memory, "_STRIP", 300)
+    monkeypatch.setattr(pages, "_LARGE", 1)
+    monkeypatch.setattr(pages, "_STRIP", 300)
     torch.testing.assert_close(haar_split(x), bands)
     torch.testing.assert_close(affine(x), mapped)
     torch.testing.assert_close(haar_merge(haar_split(x), size), x)
