@@ -50,13 +50,16 @@ def picture(seed: int, width: int, height: int) -> "Tensor":
     return 0.9 * smooth + 0.1 * torch.rand(1, 3, height, width, generator=generator)
 
 
-def transfer(model_name: str, width: int, height: int) -> Callable[[], object]:
-    """What is measured: from two pictures in memory to the third."""
+def transfer(model_name: str, width: int, height: int, style_known: bool) -> Callable[[], object]:
+    """What is measured: from two pictures in memory, or one and a style, to the result."""
     from haarmony import WCT2, Ways
 
     name, _, detail = model_name.partition(":")
     model = Ways(detail=detail or None).model(WCT2.load(name), None)
     content, style = picture(0, width, height), picture(1, width, height)
+    if style_known:
+        known = model.style(style)
+        return lambda: model(content, known)
     return lambda: model(content, model.style(style))
 
 
@@ -89,12 +92,14 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure_time(model_name: str, width: int, height: int, repeats: int) -> tuple[float, float, int]:
+def measure_time(
+    model_name: str, width: int, height: int, style_known: bool, repeats: int
+) -> tuple[float, float, int]:
     """Median seconds of the transfer and of T, taken in turns, and the number of threads."""
     import torch
 
     with torch.inference_mode():
-        ours, theirs = transfer(model_name, width, height), calibrator()
+        ours, theirs = transfer(model_name, width, height, style_known), calibrator()
         theirs()
         warm_up = seconds(ours)
         of_theirs, of_ours = [seconds(theirs), seconds(theirs)], []
@@ -104,9 +109,9 @@ def measure_time(model_name: str, width: int, height: int, repeats: int) -> tupl
     return median(of_ours), median(of_theirs), torch.get_num_threads()
 
 
-def measure_peak(model_name: str, width: int, height: int) -> float:
+def measure_peak(model_name: str, width: int, height: int, style_known: bool) -> float:
     """The peak resident set of this process in 2^20 bytes, after one transfer."""
-    transfer(model_name, width, height)()
+    transfer(model_name, width, height, style_known)()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
@@ -134,6 +139,9 @@ def main() -> None:
     )
     parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="WxH,...", help="(default: four)")
     parser.add_argument("--repeats", type=int, default=7, help="timed transfers (default: %(default)s)")
+    parser.add_argument(
+        "--style-known", action="store_true", help="leave the style out of the time: a second picture of it"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the records here")
     options = parser.parse_args()
 
@@ -141,8 +149,9 @@ def main() -> None:
     for model in options.models.split(","):
         for width, height in options.sizes:
             try:
-                ours, theirs, threads = in_fresh_process(measure_time, model, width, height, options.repeats)
-                peak = in_fresh_process(measure_peak, model, width, height)
+                what = model, width, height, options.style_known
+                ours, theirs, threads = in_fresh_process(measure_time, *what, options.repeats)
+                peak = in_fresh_process(measure_peak, *what)
             except HaarmonyError as error:
                 sys.exit(f"{model}: {error}")
             except BrokenProcessPool:
