@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from haarmony.errors import InputError
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write beside the target and rename; the folder is made where it is missing."""
@@ -22,3 +24,20 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def resume(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The state saved last by a run of these settings, or None when there is none.
+
+    Raises:
+        InputError: when the checkpoint is of other settings.
+    """
+    state = load_checkpoint(path)
+    if state is None or state["settings"] == settings:
+        return state
+    others = ", ".join(
+        f"{name} {state['settings'].get(name)}"
+        for name in settings
+        if state["settings"].get(name) != settings[name]
+    )
+    raise InputError(f"{path} is of a run with {others}: give these settings, or another folder")

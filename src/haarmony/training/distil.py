@@ -26,7 +26,7 @@ from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skips
 from haarmony.networks.compact import WIDTHS, Compact
 from haarmony.networks.vgg_features import VGGFeatures
-from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
+from haarmony.training.checkpoint import resume, save_checkpoint
 from haarmony.training.photos import crops
 from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
@@ -201,7 +201,7 @@ def distil(
     network: Compact = Compact().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     components = Components(teacher).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    state = load_checkpoint(path)
+    state = resume(path, asdict(settings))
     if state is None:
         sample = [
             crops(photos, size=settings.size, batch=4, seed=-settings.seed - 1 & 0xFFFF, step=i)

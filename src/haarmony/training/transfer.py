@@ -27,7 +27,7 @@ from haarmony.methods.wct2 import traverse
 from haarmony.moments import Moments
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg_features import VGGFeatures
-from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
+from haarmony.training.checkpoint import load_checkpoint, resume, save_checkpoint
 from haarmony.training.distil import inversion_losses
 from haarmony.training.photos import crops
 from haarmony.training.schedule import learning_rate
@@ -150,7 +150,7 @@ def train_transfer(
     for frozen in (network.mix, network.bend):
         frozen.requires_grad_(False)
     optimiser = torch.optim.Adam(decoder, lr=settings.learning_rate, betas=(0.9, 0.99))
-    state = load_checkpoint(path)
+    state = resume(path, asdict(settings))
     distilled = load_checkpoint(folder / "distil.pt")
     if distilled is None:
         raise InputError(f"{folder} holds no distil.pt to start from: distil first")
