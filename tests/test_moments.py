@@ -113,3 +113,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         Moments.of(torch.zeros(3, 3, 4), torch.ones(11))
     with pytest.raises(InputError, match="3 channels cannot merge with those of 4"):
         Moments.of(torch.zeros(3, 2)) + Moments.of(torch.zeros(4, 2))
+
+
+def test_a_constant_region_far_from_the_rest_has_no_variance() -> None:
+    features = torch.full((3, 40, 40), 0.9)
+    features[:, 20:] = 0.1 * torch.rand(3, 20, 40, generator=torch.Generator().manual_seed(0))
+    region = torch.zeros(40, 40)
+    region[:20] = 0.7
+    covariance = Moments.of(features, region).covariance()
+    assert covariance.abs().max() < 1e-13
+    assert torch.linalg.eigvalsh(covariance).min() > -1e-14

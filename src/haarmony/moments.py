@@ -37,8 +37,8 @@ class Moments:
     def of(cls, features: Tensor, weights: Tensor | None = None) -> Moments:
         """The moments of one feature map.
 
-        Sums and products are taken in float32 about a reference point near the mean, in blocks summed in
-        float64, so nothing cancels. Float64 features are kept in float64 throughout, and so are those of few
+        Sums and products are taken in float32 about a reference near the weighted mean, in blocks summed
+        in float64, so nothing cancels. Float64 features are kept in float64 throughout, and so are those of few
         positions: their covariance may be singular, and a matching would amplify the rounding.
 
         Args:
@@ -59,7 +59,10 @@ class Moments:
             finite = x.isfinite().all(0)
             x = torch.where(finite, x, 0)
             weights = finite.to(x.dtype) if weights is None else torch.where(finite, weights, 0)
-        reference = x[:, :: max(1, positions // 1024)].mean(1, keepdim=True)
+        some = slice(None, None, max(1, positions // 1024))
+        reference = x[:, some].mean(1, keepdim=True)
+        if weights is not None and bool((share := weights[some].to(x.dtype)).any()):
+            reference = (x[:, some] * share).sum(1, keepdim=True) / share.sum()
         count = torch.zeros((), dtype=torch.float64, device=x.device)
         first = torch.zeros(channels, dtype=torch.float64, device=x.device)
         second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)

@@ -79,6 +79,12 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "among several styles",
     )
     parser.add_argument(
+        "--auto-masks",
+        type=int,
+        metavar="K",
+        help="without masks: find K kinds of regions, 2 to 8, in both pictures that belong together",
+    )
+    parser.add_argument(
         "--stages",
         type=lambda text: text.split(","),
         metavar="A,B",
@@ -230,6 +236,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
         "model": options.model,
         "strength": options.strength,
         "style_mask": options.style_mask or None,
+        "auto_masks": options.auto_masks,
         "mix": options.mix,
         "stages": options.stages,
         "ways": Ways(

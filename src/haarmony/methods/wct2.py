@@ -424,6 +424,13 @@ class WCT2(nn.Module):
             for label, one in seen.items()
         }
 
+    def feature(self, picture: Tensor, level: int) -> Tensor:
+        """The feature (1, C, h, w) of an encoder level, of a picture that nothing is transferred to."""
+        skips: Skips = {}
+        for deeper in LEVELS[:level]:
+            picture = self.network.encode(deeper, picture, skips)
+        return picture
+
     def work_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The (height, width) at which the network sees a picture of this size."""
         side = self.recipe.work_side

@@ -20,6 +20,7 @@ from haarmony.media.sink import check_writable, write_bands, written_depth
 from haarmony.media.source import Header, Source, open_source
 from haarmony.methods.wct2 import WCT2, blend, check_request
 from haarmony.mixing import MIXES
+from haarmony.pipelines.automatic import check_automatic, found
 from haarmony.pipelines.batch import Done
 from haarmony.pipelines.batch import run as run_batch
 from haarmony.pipelines.control import PLAIN, Control, controlled
@@ -43,6 +44,7 @@ def transfer(
     strength: float = ...,
     content_mask: MaskLike | None = ...,
     style_mask: MaskLike | Sequence[MaskLike] | None = ...,
+    auto_masks: int | None = ...,
     mix: str = ...,
     stages: Sequence[str] | None = ...,
     ways: Ways = ...,
@@ -57,6 +59,7 @@ def transfer(
     strength: float = ...,
     content_mask: MaskLike | None = ...,
     style_mask: MaskLike | Sequence[MaskLike] | None = ...,
+    auto_masks: int | None = ...,
     mix: str = ...,
     stages: Sequence[str] | None = ...,
     ways: Ways = ...,
@@ -70,6 +73,7 @@ def transfer(
     strength: float = 1.0,
     content_mask: MaskLike | None = None,
     style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    auto_masks: int | None = None,
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
@@ -93,6 +97,7 @@ def transfer(
             style lacks a label or has it at a very different area, the whole style lends its light there, or
             with vgg19 the content keeps its look; a `HaarmonyWarning` says so.
         style_mask: labels of the style picture; of several, a list with one for each that is a picture.
+        auto_masks: without masks, find so many kinds of regions, 2 to 8, in both pictures.
         mix: how several styles become one, maps or barycentre: see `haarmony.mix`.
         stages: where features are matched, any of encoder, skip, decoder; None for the model's own choice.
         ways: how pictures of any size are done.
@@ -115,13 +120,19 @@ def transfer(
     wct2 = ways.model(model, stages)
     profile = content.profile if isinstance(content, Picture) else None
     space = common_profile(parts, profile)
-    made = one_style(wct2, parts, profile=space, mix=mix, ways=ways)
-    regions = _regions(wct2, tensor, made, content_mask)
+    regions: Regions | None = None
+    if auto_masks is not None:
+        only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
+    else:
+        made = one_style(wct2, parts, profile=space, mix=mix, ways=ways)
+        regions = _regions(wct2, tensor, made, content_mask)
     result = torch.empty_like(tensor)
     for picture, out in zip(tensor, result, strict=True):
         top = 0
         own = TensorRows(picture[None])
         there = own if space == profile else TensorRows(in_profile(own.picture, profile, space))
+        if auto_masks is not None:
+            made, regions = found(wct2, there, only, space, auto_masks)
         bands = _controlled(wct2, there, made, strength, regions, ways, control)
         for band in bands if there is own else _home(bands, own, there, profile):
             out[:, top : top + band.shape[-2]] = band[0]
@@ -139,6 +150,7 @@ def transfer_file(
     strength: float = 1.0,
     content_mask: MaskLike | None = None,
     style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    auto_masks: int | None = None,
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
@@ -157,6 +169,7 @@ def transfer_file(
         strength: see `transfer`.
         content_mask: see `transfer`.
         style_mask: see `transfer`.
+        auto_masks: see `transfer`.
         mix: see `transfer`.
         stages: see `transfer`.
         ways: see `transfer`.
@@ -171,7 +184,7 @@ def transfer_file(
         InputError: for anything that does not fit together.
     """
     return _file_to_file(
-        style, style_mask, content_mask, mix, strength, ways.model(model, stages), ways, control
+        style, style_mask, content_mask, auto_masks, mix, strength, ways.model(model, stages), ways, control
     )(content, output)
 
 
@@ -183,6 +196,7 @@ def transfer_files(
     model: str | WCT2 = "compact",
     strength: float = 1.0,
     style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    auto_masks: int | None = None,
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
@@ -200,6 +214,7 @@ def transfer_files(
         model: see `transfer`.
         strength: see `transfer`.
         style_mask: see `transfer`; of a `Style` or picture with a mask nothing can be matched here.
+        auto_masks: see `transfer`.
         mix: see `transfer`.
         stages: see `transfer`.
         ways: see `transfer`.
@@ -213,7 +228,8 @@ def transfer_files(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
-    one = _file_to_file(style, style_mask, None, mix, strength, ways.model(model, stages), ways, control)
+    wct2 = ways.model(model, stages)
+    one = _file_to_file(style, style_mask, None, auto_masks, mix, strength, wct2, ways, control)
     yield from run_batch(contents, outputs, one, resume=resume)
 
 
@@ -221,6 +237,7 @@ def _file_to_file(
     style: StyleLike | Sequence[tuple[StyleLike, float]],
     style_mask: MaskLike | Sequence[MaskLike] | None,
     content_mask: MaskLike | None,
+    auto_masks: int | None,
     mix: str,
     strength: float,
     wct2: WCT2,
@@ -230,6 +247,8 @@ def _file_to_file(
     """A transfer from a content file to an output file; the style is made once for each profile."""
     parts = parts_of(style, style_mask, mix=mix)
     check_request(strength, has_content_mask=content_mask is not None, has_style_mask=has_masks(parts))
+    if auto_masks is not None:
+        only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
     making = Lock()
 
     @cache
@@ -242,10 +261,14 @@ def _file_to_file(
             header = source.header
             check_writable(output, size=(header.height, header.width))
             space = common_profile(parts, header.profile)
-            with making:
-                made = made_for(space)
+            regions: Regions | None
             own, there = SourceRows(source, header.profile), SourceRows(source, space)
-            regions = _regions(wct2, there, made, content_mask)
+            if auto_masks is not None:
+                made, regions = found(wct2, there, only, space, auto_masks)
+            else:
+                with making:
+                    made = made_for(space)
+                regions = _regions(wct2, there, made, content_mask)
             bands = _controlled(wct2, there, made, strength, regions, ways, control)
             if space != header.profile:
                 bands = _home(bands, own, there, header.profile)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from itertools import repeat
 from numbers import Real
@@ -126,16 +126,22 @@ def one_style(wct2: WCT2, parts: Sequence[Part], *, profile: bytes | None, mix: 
     return mixed(made, by=mix)
 
 
+@contextmanager
+def style_rows(picture: PictureLike, profile: bytes | None) -> Iterator[Rows]:
+    """The rows of a style picture, brought into a profile."""
+    if isinstance(picture, (str, os.PathLike)):
+        with open_source(picture) as source:
+            yield SourceRows(source, profile)
+    else:
+        known = to_picture(picture)
+        yield TensorRows(in_profile(planes(known.pixels), known.profile, profile))
+
+
 def _measured(
     wct2: WCT2, picture: PictureLike, mask: MaskLike | None, profile: bytes | None, ways: Ways
 ) -> Style:
     """The style of a picture brought into a profile."""
-    with ExitStack() as stack:
-        if isinstance(picture, (str, os.PathLike)):
-            rows: Rows = SourceRows(stack.enter_context(open_source(picture)), profile)
-        else:
-            known = to_picture(picture)
-            rows = TensorRows(in_profile(planes(known.pixels), known.profile, profile))
+    with style_rows(picture, profile) as rows:
         size = rows.height, rows.width
         regions = None if mask is None else Regions.of(to_mask(mask, size=size))
         if wct2.recipe.work_side is not None:

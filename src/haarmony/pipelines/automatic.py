@@ -1,0 +1,76 @@
+"""Regions that are found and not drawn: what of the content and of the style belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from haarmony.correspondence import SMALLEST_SHARE, View, check_count, corresponding
+from haarmony.errors import InputError
+from haarmony.media.kinds import PictureLike
+from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines.rows import Rows, reduced
+from haarmony.pipelines.styles import Part, style_rows
+from haarmony.regions import Regions
+from haarmony.style import Style
+
+_LEVEL = 3
+
+
+def check_automatic(wct2: WCT2, parts: Sequence[Part], count: int, *, has_content_mask: bool) -> PictureLike:
+    """Find out before any work whether regions can be found.
+
+    Returns:
+        The one style picture.
+
+    Raises:
+        InputError: for another count than 2 to 8, masks, several styles or a style file, or a model that does
+            not work on a reduced copy.
+    """
+    check_count(count)
+    if has_content_mask or any(part.has_mask for part in parts):
+        raise InputError("regions are either found or given by masks: leave out one of the two")
+    if len(parts) != 1 or isinstance(parts[0].style, Style):
+        raise InputError("regions are found in two pictures: give one style, as a picture")
+    if wct2.recipe.work_side is None:
+        raise InputError("regions are found on a reduced copy: leave out --detail network")
+    return parts[0].style
+
+
+@torch.no_grad()
+def found(
+    wct2: WCT2, content: Rows, style: PictureLike, profile: bytes | None, count: int
+) -> tuple[Style, Regions]:
+    """The style by regions, and the content's regions that belong to them, both as the network sees them.
+
+    Args:
+        wct2: a model that works on a reduced copy.
+        content: the picture.
+        style: the style picture.
+        profile: of the content, into which the style is brought.
+        count: of kinds of regions, 2 to 8.
+    """
+    ours = _small(wct2, content)
+    with style_rows(style, profile) as rows:
+        theirs = _small(wct2, rows)
+    content_view, style_view = (View(one, wct2.feature(one, _LEVEL)) for one in (ours, theirs))
+    here, there = corresponding(content_view, style_view, count)
+    both = torch.minimum(here.mean((1, 2)), there.mean((1, 2))) >= SMALLEST_SHARE
+    names = {str(label): label for label in range(count)}
+    content_regions, style_regions = (
+        Regions(names, _enlarged(weights, one)) for weights, one in ((here, ours), (there, theirs))
+    )
+    kept = [name for name, label in names.items() if both[label]]
+    return wct2.measure(theirs, style_regions), content_regions.only(kept, rest=not bool(both.all()))
+
+
+def _small(wct2: WCT2, rows: Rows) -> Tensor:
+    return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width))))
+
+
+def _enlarged(weights: Tensor, like: Tensor) -> Tensor:
+    size = like.shape[-2], like.shape[-1]
+    return F.interpolate(weights[None], size, mode="bilinear", align_corners=False)[0].to(like)
