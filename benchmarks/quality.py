@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--models", default="compact")
     parser.add_argument("--only", help="names of pairs, separated by commas")
     parser.add_argument("--no-masks", action="store_true")
+    parser.add_argument("--auto-masks", type=int, metavar="K", help="in place of masks")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     vgg = VGGFeatures(oxford_vgg19()).eval()
@@ -63,11 +64,20 @@ def main() -> None:
         for pair in pairs:
             content_path, style_path = find(pair, "content"), find(pair, "style")
             masks = (
-                (None, None) if options.no_masks else (find(pair, "content_mask"), find(pair, "style_mask"))
+                (None, None)
+                if options.no_masks or options.auto_masks
+                else (find(pair, "content_mask"), find(pair, "style_mask"))
             )
             content, style = read_image(content_path), read_image(style_path)
             started = perf_counter()
-            output = transfer(content, style, model=model, content_mask=masks[0], style_mask=masks[1])
+            output = transfer(
+                content,
+                style,
+                model=model,
+                content_mask=masks[0],
+                style_mask=masks[1],
+                auto_masks=options.auto_masks,
+            )
             seconds = perf_counter() - started
             target = options.out / f"{pair.name}_{model}{'_masks' if masks[0] else ''}.png"
             write_image(target, output)

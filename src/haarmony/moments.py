@@ -38,8 +38,8 @@ class Moments:
         """The moments of one feature map.
 
         Sums and products are taken in float32 about a reference near the weighted mean, in blocks summed
-        in float64, so nothing cancels. Float64 features are kept in float64 throughout, and so are those of few
-        positions: their covariance may be singular, and a matching would amplify the rounding.
+        in float64, so nothing cancels. Float64 features are kept in float64 throughout, and so are those of
+        few positions: their covariance may be singular, and a matching would amplify the rounding.
 
         Args:
             features: (C, H, W) or (C, N). Not-finite values count as weight zero.

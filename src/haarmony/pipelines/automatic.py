@@ -10,6 +10,7 @@ from torch import Tensor
 
 from haarmony.correspondence import SMALLEST_SHARE, View, check_count, corresponding
 from haarmony.errors import InputError
+from haarmony.guided import guide, guided_weights
 from haarmony.media.kinds import PictureLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.rows import Rows, reduced
@@ -18,6 +19,7 @@ from haarmony.regions import Regions
 from haarmony.style import Style
 
 _LEVEL = 3
+_RADIUS = 16.0
 
 
 def check_automatic(wct2: WCT2, parts: Sequence[Part], count: int, *, has_content_mask: bool) -> PictureLike:
@@ -71,6 +73,8 @@ def _small(wct2: WCT2, rows: Rows) -> Tensor:
     return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width))))
 
 
-def _enlarged(weights: Tensor, like: Tensor) -> Tensor:
-    size = like.shape[-2], like.shape[-1]
-    return F.interpolate(weights[None], size, mode="bilinear", align_corners=False)[0].to(like)
+def _enlarged(weights: Tensor, picture: Tensor) -> Tensor:
+    """Weights at the size of a picture, and along its edges: features see some way across them."""
+    size = picture.shape[-2], picture.shape[-1]
+    rough = F.interpolate(weights[None].to(picture), size, mode="bilinear", align_corners=False)[0]
+    return guided_weights(picture, guide(picture, rough, radius=_RADIUS))
