@@ -69,7 +69,9 @@ class Affine:
             return torch.nn.functional.conv2d(features, matrix, offset)
         mapped = empty_channels_last(features, matrix.shape[0], *features.shape[-2:])
         for rows in strips(features):
-            mapped[..., rows, :] = torch.nn.functional.conv2d(features[..., rows, :], matrix, offset)
+            for x, target in zip(features[..., rows, :], mapped[..., rows, :], strict=True):
+                pixels, out = (one.permute(1, 2, 0).flatten(0, 1) for one in (x, target))
+                torch.addmm(offset, pixels, matrix[..., 0, 0].T, out=out)
         return mapped
 
     def blend(self, strength: float) -> Affine:
