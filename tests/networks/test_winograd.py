@@ -164,3 +164,19 @@ def test_the_network_is_the_same_with_and_without(variant: str) -> None:
     with torch.no_grad():
         fast = network(x)
     assert_close(fast, network(x).detach())
+
+
+def test_a_torch_without_the_packed_convolutions_takes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> Tensor:
+        raise AttributeError("'_OpNamespace' 'mkldnn' object has no attribute '_convolution_pointwise'")
+
+    x, module = torch.rand(1, 64, 40, 40), ReflectedConvolution(64, 64)
+    with torch.no_grad():
+        fast = module(x)
+        winograd.library_works.cache_clear()
+        monkeypatch.setattr(winograd, "_library", missing)
+        assert not winograd.library_works()
+        assert not winograd.serves(x, module.weight)
+        plain = module(x)
+    winograd.library_works.cache_clear()
+    assert_close(fast, plain)

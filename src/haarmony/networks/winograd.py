@@ -15,6 +15,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -116,7 +117,24 @@ def serves(x: Tensor, weight: Tensor) -> bool:
         and not traced()
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and platform.machine() in ("x86_64", "AMD64")
+        and library_works()
     )
+
+
+@cache
+def library_works() -> bool:
+    """Whether this build of torch has oneDNN's packed convolutions, and they give what they shall.
+
+    They are not part of torch's public interface.
+    """
+    weight, x = torch.arange(64.0).view(4, 16, 1, 1), torch.arange(96.0).view(1, 6, 16) / 96
+    try:
+        size = [1, 16, 1, 6]
+        packed = torch.ops.mkldnn._reorder_convolution_weight(weight, [0, 0], [1, 1], [1, 1], 1, size)
+        found = _library(x, packed, None, 1)
+    except (AttributeError, RuntimeError):
+        return False
+    return torch.allclose(found, x @ weight[:, :, 0, 0].T, rtol=1e-4)
 
 
 def evaluate(plan: Plan, kernel: Tensor, bias: Tensor | None = None) -> Kernel:
