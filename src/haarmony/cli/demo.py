@@ -31,7 +31,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         default=Path("haarmony-demo"),
         help="default: haarmony-demo",
     )
-    parser.add_argument("--model", default="compact", help="compact (the default) or vgg19")
+    parser.add_argument("--model", default="compact", help="compact (the default), vgg19 or vgg19_sum")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
 

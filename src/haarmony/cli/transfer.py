@@ -60,7 +60,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="of several contents, leave those whose output is there"
     )
     parser.add_argument(
-        "--model", default="compact", help="compact (the default) or vgg19; see haarmony models"
+        "--model", default="compact", help="compact (the default), vgg19 or vgg19_sum; see haarmony models"
     )
     parser.add_argument(
         "--strength",

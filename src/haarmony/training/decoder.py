@@ -77,7 +77,7 @@ class DecoderSettings:
 
 RECIPES: dict[Variant, DecoderSettings] = {
     "cat5": DecoderSettings(half=True),
-    "sum": DecoderSettings(steps=3000, learning_rate=1e-4, damping=1e-2, feature_weight=0.3, half=True),
+    "sum": DecoderSettings(steps=2400, learning_rate=1e-4, damping=1e-2, feature_weight=0.3, half=True),
 }
 """What the shipped decoders were trained by."""
 
