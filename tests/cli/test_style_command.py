@@ -120,7 +120,7 @@ class TestShow:
         assert lines[0] == ["model", "weights", "haarmony", "site", "channels", "label", "area", "pixels"]
         model = Style.load("dusk.safetensors").model.split()
         assert {tuple(line[:2]) for line in lines[1:]} == {tuple(model)}
-        assert {line[3] for line in lines[1:]} == {f"encoder{level}" for level in (1, 2, 3, 4)}
+        assert {line[3] for line in lines[1:]} == {*(f"encoder{level}" for level in (1, 2, 3, 4)), "texture"}
         assert {line[5]: line[6] for line in lines[1:]} == {"red": "280", "blue": "280"}
 
     def test_on_a_terminal_it_is_a_table(self, here, capfd, monkeypatch):
@@ -137,7 +137,7 @@ class TestShow:
         result = haarmony("style", "show", "evil.safetensors")
         assert result.code == 0
         assert "\x1b" not in result.out
-        assert result.out.count("\n") == 5
+        assert result.out.count("\n") == 1 + 5  # a head, and a line a site
 
 
 class TestMixing:

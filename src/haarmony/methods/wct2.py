@@ -468,14 +468,18 @@ class WCT2(nn.Module):
         shared = shared_labels(areas, style.areas)
         others = [label for label in areas if label not in shared and areas[label] > 0]
         falls_back = self.recipe.unmatched == "whole"
+        unused = [label for label in style.areas if label not in areas]
+        told = []
         if others:
             happens = "gets the light of the whole style" if falls_back else "keeps its look"
-            warnings.warn(
+            told.append(
                 f"the content {happens} where its mask says {', '.join(others)}: the style's mask "
-                f"({', '.join(style.areas)}) has no such region, or one of a very different area",
-                HaarmonyWarning,
-                stacklevel=2,
+                f"({', '.join(style.areas)}) has no such region, or one of a very different area"
             )
+        if unused:
+            told.append(f"nothing takes its light from the style where its mask says {', '.join(unused)}")
+        if told:
+            warnings.warn("; ".join(told), HaarmonyWarning, stacklevel=2)
         return regions.only(shared, rest=falls_back and bool(others))
 
 
