@@ -144,6 +144,24 @@ def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, options: dic
 
 
 @pytest.mark.usefixtures("no_regression")
+def test_a_run_can_begin_where_another_ended(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(decoder, "_MEASURED", 3)
+    first = train("sum", photos(), tmp_path / "first", replace(TINY, steps=2))
+    begun = tmp_path / "first" / CHECKPOINT
+    still = train("sum", photos(), tmp_path / "still", replace(TINY, steps=0), begun=begun)
+    for name, expected in first.state_dict().items():
+        assert torch.equal(still.state_dict()[name], expected), name
+    settings = replace(TINY, steps=3, seed=1)
+    further = train("sum", photos(), tmp_path / "further", settings, begun=begun, log_every=1)
+    state = load_checkpoint(tmp_path / "further" / CHECKPOINT)
+    assert state is not None
+    assert (state["step"], state["recipe"]["seed"]) == (3, 1)
+    assert not torch.equal(further.decoder["conv1_1"].weight, first.decoder["conv1_1"].weight)
+    with pytest.raises(InputError, match="train first"):
+        train("sum", photos(), tmp_path / "none", settings, begun=tmp_path / "nowhere.pt")
+
+
+@pytest.mark.usefixtures("no_regression")
 def test_training_leaves_the_encoder_alone_and_teaches_the_decoder(tmp_path: Path) -> None:
     settings = replace(TINY, steps=3)
     network = train("cat5", photos(), tmp_path / "run", settings, validation=photos()[:2], log_every=1)

@@ -137,6 +137,7 @@ def train(
     settings: DecoderSettings,
     *,
     validation: Sequence[Tensor] = (),
+    begun: Path | None = None,
     device: str = "cpu",
     log_every: int = 50,
     validate_every: int = 500,
@@ -149,6 +150,7 @@ def train(
         folder: receives decoder.pt, and the picture sheet when there are photos for validation.
         settings: the recipe.
         validation: photos for the PSNR and the sheet.
+        begun: the checkpoint of another run, which is descended further in place of a regression.
         device: where to train.
         log_every: steps between two lines of progress and two checkpoints.
         validate_every: steps between two looks at the validation photos.
@@ -165,6 +167,11 @@ def train(
         return picked.to(device, memory_format=torch.channels_last)
 
     state = load_checkpoint(path)
+    if state is None and begun is not None:
+        state = load_checkpoint(begun)
+        if state is None:
+            raise InputError(f"no checkpoint at {begun}: train first")
+        state |= {"step": 0, "recipe": recipe}
     if state is None:
         units, whitenings = start(network, batch, settings)
         state = {"step": 0, "units": units, "whitenings": whitenings, "network": network.state_dict()}
@@ -229,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--photos", required=True, help="folder of photographs to train on")
     parser.add_argument("--validation", help="folder of photographs to measure on")
     parser.add_argument("--run", type=Path, required=True, help="folder of the checkpoint")
+    parser.add_argument("--begun", type=Path, help="checkpoint of another run, to be descended further")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--export", type=Path, help="write the trained decoder here as .safetensors")
     for field in fields(DecoderSettings):
@@ -245,7 +253,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     photos = load_photos(given["photos"], at_least=settings.size)
     validation = load_photos(given["validation"]) if given["validation"] else []
     network = train(
-        given["variant"], photos, given["run"], settings, validation=validation[::4], device=given["device"]
+        given["variant"],
+        photos,
+        given["run"],
+        settings,
+        validation=validation[::4],
+        begun=given["begun"],
+        device=given["device"],
     )
     if validation:
         print(f"median psnr of {len(validation)} photos {median(validate(network, validation)):.2f} dB")
