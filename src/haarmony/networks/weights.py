@@ -248,7 +248,7 @@ MODELS: dict[str, Model] = {
         "cat5", "946bc52842445186c6d798c42feef1d5c08c048acadea5a8e2b7afb10d3e73fa", 10_107_535
     ),
     "vgg19_sum": _vgg19_model(
-        "sum", "7532cbc6f9cfaa8dd1121e001c28516469c6f3735df47b989d29f2feb55d20fc", 7_010_959
+        "sum", "a520fa4134d6a3fced4252bb76d688ab4ed4068decc839763b16c386cd051bc5", 7_010_959
     ),
 }
 """By name."""
