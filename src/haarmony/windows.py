@@ -6,16 +6,22 @@ from torch import Tensor
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
-    """(B, C, H, W) under a Gaussian of `sigma` pixels, cut at 3 sigma; borders are repeated."""
+    """(B, C, H, W) under a Gaussian of `sigma` pixels, cut at 3 sigma; borders are repeated.
+
+    One matrix product an axis: at the sizes in use a few times as fast as a convolution of single channels.
+    """
+    down, across = (_gaussian(side, sigma, x) for side in x.shape[-2:])
+    return down @ x @ across.T
+
+
+def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
+    """(side, side): what every pixel of a line adds to every other."""
     reach = max(1, round(3 * sigma))
-    taps = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
-    channels = x.shape[1]
-    flat = x.reshape(-1, 1, *x.shape[-2:])
-    flat = F.conv2d(F.pad(flat, (0, 0, reach, reach), mode="replicate"), kernel)
-    flat = F.conv2d(F.pad(flat, (reach, reach, 0, 0), mode="replicate"), kernel.transpose(2, 3))
-    return flat.view(-1, channels, *x.shape[-2:])
+    taps = torch.arange(-reach, reach + 1, device=like.device)
+    kernel = torch.exp(-0.5 * (taps.to(like.dtype) / sigma) ** 2)
+    places = (torch.arange(side, device=like.device)[:, None] + taps).clamp(0, side - 1)
+    weights = torch.zeros(side, side, dtype=like.dtype, device=like.device)
+    return weights.scatter_add_(1, places, (kernel / kernel.sum()).expand(side, -1))
 
 
 def box(x: Tensor, reach: int) -> Tensor:

@@ -1,0 +1,33 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from haarmony.windows import blur, box
+
+SIZES = [(40, 61), (7, 30), (1, 9), (1, 1)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("sigma", [0.3, 2.0, 5.0])
+def test_a_blur_is_the_convolution_with_a_gaussian(size: tuple[int, int], sigma: float) -> None:
+    x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    reach = max(1, round(3 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1.0) / sigma) ** 2)
+    kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
+    padded = F.pad(x, (reach, reach, reach, reach), mode="replicate").flatten(0, 1)[:, None]
+    wanted = F.conv2d(padded, kernel[None, None]).view_as(x)
+    torch.testing.assert_close(blur(x, sigma), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_even_stays(size: tuple[int, int]) -> None:
+    even = torch.full((1, 2, *size), 0.7)
+    torch.testing.assert_close(blur(even, 3.0), even)
+    torch.testing.assert_close(box(even, 4), even)
+
+
+def test_a_box_is_the_mean_of_what_lies_inside() -> None:
+    x = torch.arange(20.0).view(1, 1, 4, 5)
+    means = box(x, 1)[0, 0]
+    assert means[0, 0] == x[0, 0, :2, :2].mean()
+    assert means[2, 3] == x[0, 0, 1:4, 2:5].mean()
