@@ -14,7 +14,7 @@ TILE_BYTES = 1 << 30
 """What one tile takes at most: larger ones are hardly faster."""
 
 SMALLEST_TILE = 64
-_BAND_BYTES = 48
+_BAND_BYTES = 32
 """A pixel of the bands of rows that a row of tiles is cut from and put together in."""
 
 

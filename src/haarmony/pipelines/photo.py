@@ -331,14 +331,15 @@ def _through_the_network(
 def _samples(bands: Iterator[Tensor], source: Source, depth: int) -> Iterator[NDArray[Any]]:
     """Bands as they are written, with the alpha of the source."""
     dtype = torch.uint8 if depth == 8 else torch.uint16
-    top = 0
+    start = 0
     for band in bands:
-        bottom = top + band.shape[-2]
-        if source.header.has_alpha:
-            alpha = planes(source.read(top, bottom)[..., 3:])
-            band = torch.cat([band, alpha], 1)
-        yield samples(band, dtype).numpy()
-        top = bottom
+        for top, bottom in cuts(band.shape[-2], band.shape[-1]):
+            part = band[..., top:bottom, :]
+            if source.header.has_alpha:
+                alpha = planes(source.read(start + top, start + bottom)[..., 3:])
+                part = torch.cat([part, alpha], 1)
+            yield samples(part, dtype).numpy()
+        start += band.shape[-2]
 
 
 def _regions(wct2: WCT2, content: Tensor | Rows, style: Style, mask: MaskLike | None) -> Regions | None:

@@ -146,8 +146,13 @@ def rendered(
 ) -> Iterator[Tensor]:
     """The bands of rows, from the top, of what `WCT2.render` gives: (1, 3, h, width), not clipped."""
     for row in tiles(model, source, side):
-        band = [tile.core(model.render(tile.picture, maps, strength, regions, tile.part))[0] for tile in row]
-        yield torch.cat(band, -1)[..., : source.height - row[0].row.start, : source.width]
+        start, stop = row[0].row.start, min(row[0].row.stop, source.height)
+        band = torch.empty(1, 3, stop - start, source.width)
+        for tile in row:
+            inner, part = tile.core(model.render(tile.picture, maps, strength, regions, tile.part))
+            into = band[..., part.left : part.left + inner.shape[-1]]
+            into.copy_(inner[..., : into.shape[-2], : into.shape[-1]])
+        yield band
 
 
 class _Enough(Exception):  # noqa: N818
