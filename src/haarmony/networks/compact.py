@@ -46,7 +46,7 @@ class Compact(WaveletAutoencoder):
     """Features of 16, 32, 64, 96 channels at 1/2, 1/2, 1/4, 1/8 of the picture's sides; any picture size."""
 
     reach = 56
-    bytes_per_pixel = 250
+    bytes_per_pixel = 400
 
     def __init__(self) -> None:
         super().__init__()

@@ -68,7 +68,7 @@ class VGG19(WaveletAutoencoder):
 
     smallest = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
     reach = 72
-    bytes_per_pixel = 2600
+    bytes_per_pixel = 2000
     encoder: nn.ModuleDict
     decoder: nn.ModuleDict
 

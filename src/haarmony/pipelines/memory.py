@@ -14,8 +14,8 @@ TILE_BYTES = 1 << 30
 """What one tile takes at most: larger ones are hardly faster."""
 
 SMALLEST_TILE = 64
-_BAND_BYTES = 32
-"""A pixel of the bands of rows that a row of tiles is cut from and put together in."""
+_BAND_BYTES = 56
+"""A pixel of the bands of rows that a row of tiles is cut from and put together in, and what stays behind."""
 
 
 def budget(most: int | None) -> int:
