@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from haarmony.cli.console import complain, say, working
+from haarmony.cli.inputs import open_style
 from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import HaarmonyError, InputError
 
@@ -92,14 +93,12 @@ def _make(options: argparse.Namespace) -> None:
         from haarmony.media.lut_files import check_writable_lut, is_hald, write_lut
         from haarmony.pipelines.look import fit_lut, residual
         from haarmony.pipelines.photo import transfer
-        from haarmony.style import Style
 
         check_writable_lut(options.output)
-        is_style = Path(options.style).suffix.lower() == ".safetensors"
         content = read_image(options.content)
         result = transfer(
             content,
-            Style.load(options.style) if is_style else options.style,
+            open_style(options.style),
             model=options.model,
             strength=options.strength,
             content_mask=options.content_mask,
