@@ -4,10 +4,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from haarmony.moments import Moments
-from haarmony.texture import GAINS, LUMA_SHARE, texture, texture_moments, textured
+from haarmony.texture import GAINS, LUMA_SHARE, roughness, texture, texture_moments, textured
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
-EYE = torch.eye(3).expand(1, 6, 8, 3, 3)
+GRID = (6, 8)
+EYE = torch.eye(3).expand(1, *GRID, 3, 3)
 
 
 def rough(contrast: float, *, colour: float = 0.0, seed: int = 0) -> Tensor:
@@ -38,27 +39,27 @@ def test_the_texture_of_a_region_knows_nothing_of_its_neighbour() -> None:
 
 def test_equal_textures_leave_the_map_of_a_picture_to_itself() -> None:
     picture = rough(0.05, colour=0.02)
-    kept = textured(EYE, picture, texture_moments(picture), weight=None, sigma=2)
+    kept = textured(EYE, roughness(picture, GRID), texture_moments(picture), sigma=2)
     torch.testing.assert_close(kept, EYE.contiguous(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.5])
 def test_contrast_goes_its_share_of_the_way(ratio: float) -> None:
     picture = rough(0.1)
-    changed = textured(EYE, picture, texture_moments(rough(0.1 * ratio, seed=1)), weight=None, sigma=2)
+    changed = textured(EYE, roughness(picture, GRID), texture_moments(rough(0.1 * ratio, seed=1)), sigma=2)
     assert float(contrast_of(changed)) == pytest.approx(ratio**LUMA_SHARE, rel=0.03)
 
 
 @pytest.mark.parametrize("ratio", [0.01, 50.0])
 def test_gains_are_bounded(ratio: float) -> None:
     picture = rough(0.05)
-    changed = textured(EYE, picture, texture_moments(rough(0.05 * ratio)), weight=None, sigma=2)
+    changed = textured(EYE, roughness(picture, GRID), texture_moments(rough(0.05 * ratio)), sigma=2)
     assert GAINS[0] <= float(contrast_of(changed)) <= GAINS[1]
 
 
 def test_what_is_flat_is_not_amplified() -> None:
     faint = rough(0.001, colour=0.001)
-    changed = textured(EYE, faint, texture_moments(rough(0.2, colour=0.2)), weight=None, sigma=2)
+    changed = textured(EYE, roughness(faint, GRID), texture_moments(rough(0.2, colour=0.2)), sigma=2)
     assert (changed - EYE).abs().max() < 0.02
 
 
@@ -66,17 +67,19 @@ def test_luma_never_takes_the_noise_of_colours() -> None:
     mixing = (torch.eye(3) + 0.5 * torch.randn(3, 3, generator=torch.Generator().manual_seed(0))).expand_as(
         EYE
     )
-    changed = textured(mixing, rough(0.1, colour=0.1), texture_moments(rough(0.1)), weight=None, sigma=2)
+    changed = textured(mixing, roughness(rough(0.1, colour=0.1), GRID), texture_moments(rough(0.1)), sigma=2)
     rows = F.normalize(LUMA @ changed, dim=-1)
     torch.testing.assert_close(rows, F.normalize(LUMA, dim=0).expand_as(rows), rtol=0, atol=1e-5)
 
 
 def test_no_share_keeps_the_contrast() -> None:
-    changed = textured(EYE, rough(0.1), texture_moments(rough(0.02)), weight=None, sigma=2, share=0)
+    changed = textured(EYE, roughness(rough(0.1), GRID), texture_moments(rough(0.02)), sigma=2, share=0)
     torch.testing.assert_close(changed, EYE.contiguous(), rtol=0, atol=1e-5)
 
 
 def test_a_style_without_texture_and_a_picture_without_any_are_finite() -> None:
     nothing = Moments(torch.zeros(()).double(), torch.zeros(3).double(), torch.zeros(3, 3).double())
     for picture in (rough(0), rough(0.1)):
-        assert textured(EYE, picture, nothing, weight=torch.zeros(96, 128), sigma=2).isfinite().all()
+        assert (
+            textured(EYE, roughness(picture, GRID, torch.zeros(96, 128)), nothing, sigma=2).isfinite().all()
+        )

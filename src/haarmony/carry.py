@@ -22,7 +22,7 @@ from torch import Tensor
 
 from haarmony.guided import guide, guided_weights
 from haarmony.moments import Moments
-from haarmony.texture import textured
+from haarmony.texture import Roughness, roughness, textured
 from haarmony.windows import blur
 
 CELLS = 32
@@ -34,6 +34,8 @@ _BAND = 1 << 16
 """Pixels that are mapped at once: few enough for their maps to stay in the cache."""
 _LEAST_SHARE = 1e-3
 """Share of a window that a region must fill for its own statistics to outweigh those of the whole region."""
+_SUMS = 24
+"""Maps that a field is fitted to where there is no region."""
 _TINY = 1e-8
 _LUMA_601 = (0.299, 0.587, 0.114)
 
@@ -71,6 +73,30 @@ def affine_field(
     Returns:
         (B, 12, rows, columns): the nine entries of A by rows, then b.
     """
+    seen = evidence(reduced, stylized, weight=weight, rough=style_texture is not None)
+    return fitted(
+        seen, style_texture=style_texture, texture_share=texture_share, sigma=sigma, ridge=ridge, keep=keep
+    )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a field is fitted to. All of it merges: that of a film's frames is their mean.
+
+    Attributes:
+        sums: (B, 24 or 25, rows, columns), means over each cell of x, y, x_i x and x_i y; of a region, times
+            its weight, and then the weight.
+        rough: of the content's texture; where it is to be led to a style's.
+    """
+
+    sums: Tensor
+    rough: Roughness | None
+
+
+def evidence(
+    reduced: Tensor, stylized: Tensor, *, weight: Tensor | None = None, rough: bool = True
+) -> Evidence:
+    """What there is to know of a picture and its stylized version; for the arguments see `affine_field`."""
     cells = _grid(reduced)
     maps = [reduced, stylized]
     for i in range(3):
@@ -78,8 +104,22 @@ def affine_field(
     if weight is not None:
         maps = [weight * one for one in maps] + [weight.expand_as(reduced[:, :1])]
     sums = torch.cat([F.adaptive_avg_pool2d(one, cells) for one in maps], 1)
+    return Evidence(sums, roughness(reduced, cells, weight) if rough else None)
+
+
+def fitted(
+    seen: Evidence,
+    *,
+    style_texture: Moments | None = None,
+    texture_share: float = 1.0,
+    sigma: float = SIGMA,
+    ridge: float = RIDGE,
+    keep: float = KEEP,
+) -> Tensor:
+    """The field (B, 12, rows, columns) that some evidence leads to; for the arguments see `affine_field`."""
+    sums = seen.sums
     whole, local = sums.mean((2, 3), keepdim=True), blur(sums, sigma)
-    if weight is not None:
+    if sums.shape[1] > _SUMS:
         whole = whole[:, :-1] / whole[:, -1:].clamp_min(_TINY)
         share = local[:, -1:]
         prior = _LEAST_SHARE * (1 - share).clamp_min(0)
@@ -88,12 +128,10 @@ def affine_field(
     everywhere = _regression(xx, xy, torch.eye(3, dtype=sums.dtype, device=sums.device), 1e-6)
     x, y, xx, xy = _covariances(local)
     matrix = _regression(xx, xy, everywhere, ridge)
-    if style_texture is None:
+    if style_texture is None or seen.rough is None:
         matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
     else:
-        matrix = _bounded(
-            textured(matrix, reduced, style_texture, weight=weight, sigma=sigma, share=texture_share)
-        )
+        matrix = _bounded(textured(matrix, seen.rough, style_texture, sigma=sigma, share=texture_share))
     offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
     return blur(field, sigma / 2)

@@ -4,6 +4,8 @@ The contrast that a style lends is that of its texture. The spread of all colour
 it: a meadow that is bright in front and dark behind has a large one, and is smooth all the same.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -50,14 +52,34 @@ def texture_moments(picture: Tensor, weight: Tensor | None = None) -> Moments:
     return Moments.of(texture(picture, weight)[0], weight).cpu()
 
 
+@dataclass(frozen=True)
+class Roughness:
+    """What a picture's texture is, as a whole and at each place; means and moments, so that pictures merge.
+
+    Attributes:
+        energy: (1, 1, rows, columns), the mean square of the texture's luma in each cell of a grid, times the
+            region's weight.
+        present: (1, 1, rows, columns), the mean of that weight.
+        moments: of the texture, from `texture_moments`.
+    """
+
+    energy: Tensor
+    present: Tensor
+    moments: Moments
+
+
+def roughness(picture: Tensor, cells: tuple[int, int], weight: Tensor | None = None) -> Roughness:
+    """The texture of one picture (1, 3, H, W), or of a region of it, on a grid of (rows, columns)."""
+    fine = texture(picture, weight)
+    present = torch.ones_like(fine[:, :1]) if weight is None else weight[None, None].to(fine)
+    luma = torch.tensor(_LUMA_601, dtype=fine.dtype, device=fine.device)
+    energy = (fine * luma[:, None, None]).sum(1, keepdim=True).square()
+    energy, present = (F.adaptive_avg_pool2d(x, cells) for x in (energy * present, present))
+    return Roughness(energy, present, Moments.of(fine[0], weight).cpu())
+
+
 def textured(
-    matrix: Tensor,
-    picture: Tensor,
-    style: Moments,
-    *,
-    weight: Tensor | None,
-    sigma: float,
-    share: float = 1.0,
+    matrix: Tensor, content: Roughness, style: Moments, *, sigma: float, share: float = 1.0
 ) -> Tensor:
     """Colour maps with the contrast of their luma, and that of their chroma, led towards a style's texture.
 
@@ -66,23 +88,18 @@ def textured(
 
     Args:
         matrix: (1, rows, columns, 3, 3), the maps on a grid over the picture.
-        picture: (1, 3, H, W).
+        content: the picture's own, or its region's, on the same grid.
         style: from `texture_moments`.
-        weight: (H, W) in [0, 1], of the region that the maps belong to; None for the whole.
         sigma: of the window, in cells of the grid, in which the strength of texture is looked at.
         share: of the way from the contrast of the picture to that of the style, as a factor of the usual one.
     """
-    fine = texture(picture, weight)
     wanted = style.covariance().to(matrix)
-    own = Moments.of(fine[0], weight).covariance().to(matrix)
-    present = torch.ones_like(fine[:, :1]) if weight is None else weight[None, None].to(matrix)
+    own = content.moments.covariance().to(matrix)
     luma = torch.tensor(_LUMA_601, dtype=matrix.dtype, device=matrix.device)
     grey = torch.outer(torch.ones_like(luma), luma)
     colourful = torch.eye(3, dtype=matrix.dtype, device=matrix.device) - grey
 
-    cells = matrix.shape[1], matrix.shape[2]
-    energy = (fine * luma[:, None, None]).sum(1, keepdim=True).square()
-    energy, present = (F.adaptive_avg_pool2d(x, cells) for x in (energy * present, present))
+    energy, present = content.energy, content.present
     whole = energy.mean() / present.mean().clamp_min(_TINY)
     rough = (blur(energy, sigma) + _LEAST_SHARE * whole) / (blur(present, sigma) + _LEAST_SHARE)
 
