@@ -261,7 +261,7 @@ class TestTrain:
         [
             ("distil", "haarmony.training.distil.distil"),
             ("transfer", "haarmony.training.transfer.train_transfer"),
-            ("decoder", "haarmony.training.decoder.train"),
+            ("decoder", "haarmony.training.decoder.train_levels"),
         ],
     )
     def test_photos_and_settings_reach_the_loop(self, haarmony, here, monkeypatch, what, function):

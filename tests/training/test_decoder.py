@@ -17,15 +17,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from haarmony.cli.main import main
 from haarmony.errors import InputError
 from haarmony.networks.oxford import FILE
 from haarmony.networks.vgg19 import ENCODER, VGG19, unpool_convolve
 from haarmony.networks.weights import vgg19_encoder
 from haarmony.training import decoder
 from haarmony.training.checkpoint import load_checkpoint
-from haarmony.training.decoder import CHECKPOINT, RECIPES, DecoderSettings, export, main, train, validate
+from haarmony.training.decoder import CHECKPOINT, build, export, train, train_levels, validate
 from haarmony.training.inversion import measure_units, regress, trace
 from haarmony.training.photos import crops
+from haarmony.training.recipes import RECIPES, DecoderSettings
 
 TINY = DecoderSettings(steps=4, size=16, batch=2, samples=1000, ridge=1e-2)
 
@@ -116,7 +118,7 @@ def no_regression(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = {name: 9 * after + 1 for name, (_, after) in ENCODER.items()}
     monkeypatch.setattr(decoder, "regress", lambda *_, **__: {name: torch.ones(1) for name in sides})
     white = cycle(sides.values())
-    monkeypatch.setattr(decoder, "whitening", lambda *_: torch.eye(next(white), dtype=torch.bfloat16))
+    monkeypatch.setattr(decoder, "precision", lambda *_: torch.eye(next(white)))
 
 
 @pytest.mark.usefixtures("no_regression")
@@ -181,19 +183,17 @@ def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another recipe"):
         train("sum", photos(), tmp_path / "run", TINY)
     with pytest.raises(InputError, match="train first"):
-        export(tmp_path / "nowhere" / CHECKPOINT, tmp_path / "out.safetensors")
+        export([tmp_path / "nowhere" / CHECKPOINT], tmp_path / "out.safetensors")
 
 
 @pytest.mark.usefixtures("no_regression")
-def test_the_command_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_trains_and_exports(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for index, photo in enumerate(photos()):
         Image.fromarray(photo.permute(1, 2, 0).numpy()).save(tmp_path / "photos" / f"{index}.png")
-    folder = str(tmp_path / "photos")
     flags = ["--variant", "sum", "--steps", "1", "--size", "16", "--batch", "2", "--no-half"]
-    places = ["--photos", folder, "--validation", folder, "--run", str(tmp_path / "run")]
-    main([*flags, *places, "--export", str(tmp_path / "out.safetensors")])
-    assert "median psnr of 4 photos" in capsys.readouterr().out
+    places = ["--photos", str(tmp_path / "photos"), "--out", str(tmp_path / "run")]
+    assert main(["train", "decoder", *flags, *places, "--export", str(tmp_path / "out.safetensors")]) == 0
     with safe_open(tmp_path / "out.safetensors", "pt") as file:
         about = file.metadata()
     assert list(about) == ["training"]  # several keys would come in another order in another process
@@ -209,10 +209,44 @@ def test_the_command_trains_and_exports(tmp_path: Path, capsys: pytest.CaptureFi
     }
 
 
+@pytest.mark.parametrize("variant", ["plain", "places"])
+def test_levels_begin_where_those_above_ended(tmp_path: Path, monkeypatch, variant: str) -> None:
+    monkeypatch.setitem(decoder.LEVELWISE, variant, {1: 1.0, 2: 0.0})
+    settings = replace(TINY, steps=2, damping=0.1)
+    first, second = train_levels(variant, photos(), tmp_path, settings)
+    shallow, deep = (load_checkpoint(one)["network"] for one in (first, second))  # type: ignore[index]
+    assert torch.equal(shallow["decoder.conv1_1.weight"], deep["decoder.conv1_1.weight"])
+    assert "decoder.conv2_1.weight" in deep
+    export([first, second], tmp_path / "out.safetensors")
+    tensors = load_file(tmp_path / "out.safetensors")
+    assert tensors["units"].shape == (3,)
+    assert {"1.conv1_1.weight", "2.conv1_1.weight", "2.conv2_1.bias"} < tensors.keys()
+
+
+@pytest.mark.parametrize(("variant", "wanted"), [("plain", 14), ("places", 16)])
+def test_a_decoder_of_maxima_starts_from_an_answer(variant: str, wanted: float) -> None:
+    network = build(variant, 2)
+    torch.manual_seed(0)
+    ones = torch.ones(3)
+    network.encoder.load_state_dict(vgg19_encoder(oxford(), ones, pooled=1.0))
+    network.encoder.load_state_dict(vgg19_encoder(oxford(), measure_units(network, batches()), pooled=1.0))
+    before = max(validate(network, photos()))
+    regress(network, iter(batches() * 2), samples=4000, ridge=1e-3)
+    assert min(validate(network, photos())) > max(wanted, before + 5)
+
+
+def test_stylised_pictures_are_learnt_from(tmp_path: Path) -> None:
+    settings = replace(TINY, style_weight=1.0, recolour=0.5, level=2, learning_rate=1e-3)
+    network = train("adain", photos(), tmp_path, settings, log_every=1)
+    for weight in network.decoder.parameters():
+        assert weight.isfinite().all()
+
+
 @pytest.mark.slow
 def test_kill_9_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path; from haarmony.training.decoder import *\n"
+        "from haarmony.training.recipes import DecoderSettings\n"
         "photos = [torch.full((3, 32, 32), 40 * k, dtype=torch.uint8) for k in range(6)]\n"
         "s = DecoderSettings(steps=10_000, size=16, batch=1, samples=500, ridge=1e-2)\n"
         "train('sum', photos, Path(sys.argv[1]), s, log_every=1)\n"

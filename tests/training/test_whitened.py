@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from haarmony.training.whitened import WhitenedDescent, orthogonal, whitening
+from haarmony.training.whitened import WhitenedDescent, precision, steepest
 
 
 def uneven_moments(side: int) -> Tensor:
@@ -12,29 +12,25 @@ def uneven_moments(side: int) -> Tensor:
     return ((basis * torch.logspace(-2, 2, side, dtype=torch.float64)) @ basis.T).float()
 
 
-def test_whitened_windows_have_unit_moments() -> None:
+def test_the_precision_inverts_the_moments() -> None:
     gram = uneven_moments(37)
-    white = whitening(gram, 1e-9)
-    assert white.dtype == torch.bfloat16
-    moments = white.double().T @ gram.double() @ white.double()
-    torch.testing.assert_close(moments, torch.eye(37, dtype=torch.float64), atol=0.1, rtol=0)
+    torch.testing.assert_close(precision(gram, 1e-9) @ gram, torch.eye(37), atol=1e-3, rtol=0)
 
 
 def test_damping_bounds_the_gain() -> None:
     gram = uneven_moments(37)
-    bound = (0.5 * gram.diagonal().mean()).rsqrt()
-    assert torch.linalg.matrix_norm(whitening(gram, 0.5).float(), 2) <= 1.01 * bound
+    bound = 1 / (0.5 * gram.diagonal().mean())
+    assert torch.linalg.matrix_norm(precision(gram, 0.5), 2) <= 1.01 * bound
 
 
-def test_orthogonal_brings_all_singular_values_near_one() -> None:
+def test_a_step_is_orthogonal_for_white_inputs() -> None:
     torch.manual_seed(0)
-    left, _ = torch.linalg.qr(torch.randn(12, 12))
-    right, _ = torch.linalg.qr(torch.randn(40, 40))
-    matrix = left * torch.linspace(0.05, 1, 12) @ right[:12]
-    values = torch.linalg.svdvals(orthogonal(1e-6 * matrix).float())
-    assert values.min() > 0.5
-    assert values.max() < 1.4
-    assert torch.equal(orthogonal(torch.zeros(2, 5)), torch.zeros(2, 5).bfloat16())
+    gradient, gram = torch.randn(12, 37) * torch.logspace(-2, 0, 12)[:, None], uneven_moments(37)
+    step = steepest(1e-6 * gradient, precision(gram, 1e-6))
+    torch.testing.assert_close(step @ gram @ step.T, torch.eye(12), atol=2e-3, rtol=0)
+    nearest = torch.linalg.svd(gradient, full_matrices=False)
+    torch.testing.assert_close(steepest(gradient, torch.eye(37)), nearest.U @ nearest.Vh, atol=1e-3, rtol=0)
+    assert torch.equal(steepest(torch.zeros(2, 5), torch.eye(5)), torch.zeros(2, 5))
 
 
 def uneven_task() -> tuple[nn.Conv2d, Tensor, Tensor, Tensor]:
@@ -57,7 +53,7 @@ def test_descent_finds_weak_directions_that_adam_does_not(momentum: float) -> No
     for name in ("white", "adam"):
         student, x, gram, answer = uneven_task()
         if name == "white":
-            white = [whitening(gram, 1e-5)]
+            white = [precision(gram, 1e-5)]
             descent: torch.optim.Optimizer = WhitenedDescent(
                 [student], white, learning_rate=0.02, momentum=momentum
             )
@@ -76,7 +72,7 @@ def test_descent_finds_weak_directions_that_adam_does_not(momentum: float) -> No
 
 def test_the_bias_is_a_weight_of_the_appended_one() -> None:
     student, x, gram, _ = uneven_task()
-    descent = WhitenedDescent([student], [whitening(gram, 1e-5)], learning_rate=0.1)
+    descent = WhitenedDescent([student], [precision(gram, 1e-5)], learning_rate=0.1)
     before = student.bias.detach().clone()  # type: ignore[union-attr]
     student(x).sum().backward()
     descent.step()

@@ -5,11 +5,12 @@ A run that was stopped goes on when its command is given again.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from haarmony.errors import InputError
+from haarmony.training.recipes import RECIPES, DecoderSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from haarmony.networks.vgg_features import VGGFeatures
 
 _SETTINGS: Final = {"steps": int, "size": int, "batch": int, "learning_rate": float, "seed": int}
+_DECODER_SETTINGS: Final = {
+    field.name: type(field.default)
+    for field in fields(DecoderSettings)
+    if field.name not in (*_SETTINGS, "level")
+}
 _Settings = TypeVar("_Settings")
 
 
@@ -32,7 +38,20 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         parser = kinds.add_parser(name, parents=[shared], help=text, description=f"{text}.".capitalize())
         _add_options(parser, run)
         if name == "decoder":
-            parser.add_argument("--variant", choices=["sum", "cat5"], default="cat5", help="of the unpooling")
+            parser.add_argument(
+                "--variant",
+                choices=[*RECIPES],
+                default="cat5",
+                help="sum, cat5: of WCT2 (cat5 is the default); plain: of WCT; places: of PhotoWCT; adain",
+            )
+            parser.add_argument(
+                "--begun",
+                metavar="FILE",
+                type=Path,
+                help="checkpoint of another run, to be descended further",
+            )
+            for flag, kind in _DECODER_SETTINGS.items():
+                _add_setting(parser, flag, kind)
 
 
 def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
@@ -42,10 +61,16 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
     parser.add_argument("--export", metavar="FILE", type=Path, help="write the trained weights here, fp16")
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, ...")
     for name, kind in _SETTINGS.items():
-        parser.add_argument(
-            "--" + name.replace("_", "-"), type=kind, metavar="N", help="default: the recipe's"
-        )
+        _add_setting(parser, name, kind)
     parser.set_defaults(run=run)
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str, kind: Any) -> None:
+    flag = "--" + name.replace("_", "-")
+    if kind is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, help="default: the recipe's")
+    else:
+        parser.add_argument(flag, type=kind, metavar="N", help="default: the recipe's")
 
 
 def _distil(options: argparse.Namespace) -> None:
@@ -80,13 +105,19 @@ def _decoder(options: argparse.Namespace) -> None:
     from haarmony.training import decoder
     from haarmony.training.photos import load_photos
 
-    settings = _with(decoder.RECIPES[options.variant], options)
+    settings = _with(RECIPES[options.variant], options)
     photos = load_photos(options.photos, at_least=settings.size)
-    decoder.train(
-        options.variant, photos, options.out, settings, validation=_validation(options), device=options.device
+    checkpoints = decoder.train_levels(
+        options.variant,
+        photos,
+        options.out,
+        settings,
+        validation=_validation(options)[::4],
+        begun=options.begun,
+        device=options.device,
     )
     if options.export:
-        decoder.export(options.out / decoder.CHECKPOINT, options.export)
+        decoder.export(checkpoints, options.export)
 
 
 def _validation(options: argparse.Namespace) -> "list[Tensor]":
@@ -96,7 +127,8 @@ def _validation(options: argparse.Namespace) -> "list[Tensor]":
 
 
 def _with(settings: _Settings, options: argparse.Namespace) -> _Settings:
-    given = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
+    names = (*_SETTINGS, *_DECODER_SETTINGS)
+    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return replace(settings, **given)  # type: ignore[type-var]
 
 

@@ -66,6 +66,7 @@ class VGG19(WaveletAutoencoder):
         decoder: convolutions named after those that they undo.
     """
 
+    convolutions = tuple(ENCODER)
     smallest = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
     reach = 72
     bytes_per_pixel = 2000
@@ -116,16 +117,24 @@ class VGG19(WaveletAutoencoder):
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """Decode one level; see `WaveletAutoencoder.decode`."""
         for name in _DECODE[level]:
-            convolution = self.decoding(name)
-            rectify = name != "conv1_1"
-            if name not in POOLED:
-                x = convolution(x, rectify=rectify)
-            elif self.variant == "cat5":
-                x = unpool_convolve(x, skips[POOLED[name]], convolution, rectify=rectify)
-            else:
-                skip = skips[POOLED[name]]
-                x = convolution(haar_merge(Bands(x, *skip.high), skip.size), rectify=rectify)
+            x = self.undo(name, x, skips)
         return x
+
+    def undo(self, name: str, x: Tensor, skips: Skips) -> Tensor:
+        """Undo one of the encoder's convolutions, and first the pooling behind it."""
+        convolution = self.decoding(name)
+        rectify = name != "conv1_1"
+        if name in POOLED:
+            skip = skips[POOLED[name]]
+            if self.variant == "cat5":
+                return unpool_convolve(x, skip, convolution, rectify=rectify)
+            x = haar_merge(Bands(x, *skip.high), skip.size)
+        undone: Tensor = convolution(x, rectify=rectify)
+        return undone
+
+    def offered(self, name: str, made: Tensor) -> Tensor:
+        """What the decoder sees where it undoes a convolution that made this: nothing is lost."""
+        return made
 
     def decoding(self, name: str) -> "ReflectedConvolution":
         """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""

@@ -114,15 +114,20 @@ def read_shipped(name: str) -> dict[str, Tensor]:
     return {key: tensor.float() for key, tensor in load(content).items()}
 
 
-def vgg19_encoder(oxford: Mapping[str, Tensor], units: Tensor | None = None) -> dict[str, Tensor]:
-    """The encoder's state dict from VGG-19's own weights: VGG-19 with average pooling, in handy units.
+def vgg19_encoder(
+    oxford: Mapping[str, Tensor], units: Tensor | None = None, *, pooled: float = 0.5
+) -> dict[str, Tensor]:
+    """The encoder's state dict from VGG-19's own weights, in handy units.
 
-    LL is twice the average of its 2x2 block, so the convolutions after a pooling are halved. ReLU commutes
-    with positive factors, so each layer can be measured in its own unit and still computes the same.
+    LL is twice the average of its 2x2 block, so the convolutions after a Haar pooling are halved, which makes
+    it VGG-19 with average pooling. ReLU and maxima commute with positive factors, so each layer can be
+    measured in its own unit and still computes the same.
 
     Args:
         oxford: `convB_N.weight` (out, in, 3, 3) and `convB_N.bias`, for BGR in 0..255 less the ImageNet mean.
-        units: (9,) the unit of each layer's feature, in the order of `ENCODER`; all 1 if None.
+        units: (9,) the unit of each layer's feature, in the order of `ENCODER`; all 1 if None. Fewer give the
+            first layers alone.
+        pooled: the factor of the convolutions after a pooling; 1 where it takes maxima.
 
     Raises:
         WeightsError: when a convolution is missing.
@@ -132,10 +137,10 @@ def vgg19_encoder(oxford: Mapping[str, Tensor], units: Tensor | None = None) -> 
         "conv0.bias": -torch.tensor(_MEAN_BGR),
     }
     before = torch.ones(())
-    for name, unit in zip(ENCODER, torch.ones(len(ENCODER)) if units is None else units, strict=True):
-        pooled = 0.5 if name in _AFTER_POOLING else 1.0
+    for name, unit in zip(ENCODER, torch.ones(len(ENCODER)) if units is None else units, strict=False):
+        factor = pooled if name in _AFTER_POOLING else 1.0
         try:
-            state[f"{name}.weight"] = oxford[f"{name}.weight"].float() * (pooled * before / unit)
+            state[f"{name}.weight"] = oxford[f"{name}.weight"].float() * (factor * before / unit)
             state[f"{name}.bias"] = oxford[f"{name}.bias"].float() / unit
         except KeyError as missing:
             raise WeightsError(f"VGG-19's weights lack {missing}: expected conv1_1 to conv4_1") from None

@@ -8,16 +8,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from haarmony.networks.autoencoder import Skips
-from haarmony.networks.vgg19 import ENCODER, VGG19
-
 _POSITIONS = 500  # of every batch
+
+
+class Mirrored(Protocol):
+    """A network whose decoder has the reverse of each of its encoder's convolutions."""
+
+    encoder: nn.ModuleDict
+    decoder: nn.ModuleDict
+    convolutions: tuple[str, ...]
+
+    def encode_all(self, x: Tensor) -> tuple[dict[int, Tensor], Any]:
+        """The features of all levels, and what the poolings laid aside."""
+
+    def decoding(self, name: str) -> nn.Conv2d:
+        """The convolution that undoes the encoder's of this name."""
+
+    def offered(self, name: str, made: Tensor) -> Tensor:
+        """What the decoder sees, at best, where it undoes a convolution that made this."""
+
+    def undo(self, name: str, x: Tensor, skips: Any) -> Tensor:
+        """Undo one of the encoder's convolutions."""
 
 
 class Trace(NamedTuple):
@@ -31,11 +48,11 @@ class Trace(NamedTuple):
 
     given: dict[str, Tensor]
     made: dict[str, Tensor]
-    skips: Skips
+    skips: Any
 
 
 @torch.no_grad()
-def trace(network: VGG19, picture: Tensor) -> Trace:
+def trace(network: Mirrored, picture: Tensor) -> Trace:
     """Encode a picture and keep everything on the way."""
     given: dict[str, Tensor] = {}
     made: dict[str, Tensor] = {}
@@ -43,22 +60,24 @@ def trace(network: VGG19, picture: Tensor) -> Trace:
     def keep(name: str, _: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         given[name], made[name] = inputs[0], output  # the ReLU that follows works in place
 
-    hooks = [network.encoder[name].register_forward_hook(partial(keep, name)) for name in ENCODER]
+    hooks = [
+        network.encoder[name].register_forward_hook(partial(keep, name)) for name in network.convolutions
+    ]
     _, skips = network.encode_all(picture)
     for hook in hooks:
         hook.remove()
     return Trace(given | {"conv1_1": picture}, made, skips)
 
 
-def measure_units(network: VGG19, pictures: Iterable[Tensor]) -> Tensor:
-    """(9,) the mean activation of each encoder layer; see `weights.vgg19_encoder`."""
+def measure_units(network: Mirrored, pictures: Iterable[Tensor]) -> Tensor:
+    """(N,) the mean activation of each encoder layer; see `weights.vgg19_encoder`."""
     means = [[float(x.mean()) for x in trace(network, picture).made.values()] for picture in pictures]
     return torch.tensor(means, dtype=torch.float64).mean(0).float()
 
 
 @torch.no_grad()
 def regress(
-    network: VGG19, batches: Iterator[Tensor], *, samples: int = 40_000, ridge: float = 1e-4, seed: int = 0
+    network: Mirrored, batches: Iterator[Tensor], *, samples: int = 40_000, ridge: float = 1e-4, seed: int = 0
 ) -> dict[str, Tensor]:
     """Set every decoder convolution to the regression of what the encoder's was given on what it made.
 
@@ -73,16 +92,16 @@ def regress(
         seed: of the choice of positions.
 
     Returns:
-        The second moments (9C + 1, 9C + 1) of the windows of what each encoder convolution made, with a 1
-        appended: in `sum`, of the inputs of the decoder's.
+        The second moments (9C + 1, 9C + 1) of the windows that each decoder convolution is offered, with a 1
+        appended; `cat5` is offered them in five parts.
     """
     choose = torch.Generator().manual_seed(seed)
     sums: dict[str, tuple[Tensor, Tensor]] = {}
     rounds = math.ceil(samples / _POSITIONS)
     for _ in range(rounds):
         given, made, _ = trace(network, next(batches))
-        for name in ENCODER:
-            x, y = _windows(made[name], given[name], choose)
+        for name in network.convolutions:
+            x, y = _windows(network.offered(name, made[name]), given[name], choose)
             if name in sums:
                 sums[name][0].addmm_(x.T, x)
                 sums[name][1].addmm_(x.T, y)

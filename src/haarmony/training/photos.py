@@ -53,3 +53,13 @@ def crops(photos: list[Tensor], *, size: int, batch: int, seed: int, step: int) 
         crop = photo[:, top : top + size, left : left + size]
         picked.append(crop.flip(2) if choose.random() < 0.5 else crop)
     return torch.stack(picked).float() / 255
+
+
+def recoloured(batch: Tensor, share: float, *, seed: int, step: int) -> Tensor:
+    """Pictures (B, 3, H, W) of which a share has its channels permuted, or is a negative, or both."""
+    choose = np.random.default_rng((seed, step, 1))
+    changed = [
+        (1 - one if choose.random() < 0.5 else one)[choose.permutation(3)] if choose.random() < share else one
+        for one in batch
+    ]
+    return torch.stack(changed)

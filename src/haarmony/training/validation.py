@@ -8,9 +8,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor
-
-from haarmony.networks.autoencoder import WaveletAutoencoder
+from torch import Tensor, nn
 
 
 def psnr(output: Tensor, wanted: Tensor) -> float:
@@ -19,7 +17,7 @@ def psnr(output: Tensor, wanted: Tensor) -> float:
 
 
 @torch.no_grad()
-def validate(network: WaveletAutoencoder, photos: Sequence[Tensor]) -> list[float]:
+def validate(network: nn.Module, photos: Sequence[Tensor]) -> list[float]:
     """The PSNR in dB of each uint8 photo (3, H, W) after a way through the network and back."""
     device = next(network.parameters()).device
     scores = []
