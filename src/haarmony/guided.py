@@ -45,6 +45,12 @@ def guide(reduced: Tensor, weights: Tensor, *, radius: float = RADIUS, ridge: fl
     return box(torch.cat((slope, constant), 1), reach)
 
 
+def guided_planes(content: Tensor, guides: Tensor) -> Tensor:
+    """The planes (K, H, W) that coefficients from `guide` explain by a picture (1, 3, H, W), unclipped."""
+    factors = F.interpolate(guides, content.shape[-2:], mode="bilinear", align_corners=False)
+    return (factors[:, :3] * content).sum(1) + factors[:, 3]
+
+
 def guided_weights(content: Tensor, guides: Tensor, *, top: int = 0, height: int | None = None) -> Tensor:
     """The weights of the regions at every pixel.
 

@@ -13,19 +13,23 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 
 from haarmony.errors import WeightsError
 from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
+from haarmony.networks.levels import PooledLevels
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
+from haarmony.networks.pooled import PooledVGG19, Unpooling
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
 SHIPPED = Path(__file__).parent / "shipped"
 
+_VGG = TypeVar("_VGG", VGG19, PooledVGG19)
 _MEAN_BGR = (103.939, 116.779, 123.68)
 _AFTER_POOLING = ("conv2_1", "conv3_1", "conv4_1")
 
@@ -47,7 +51,7 @@ class Model:
     sha256: str
     licence: str
     parameters: int
-    build: Callable[[dict[str, Tensor]], WaveletAutoencoder]
+    build: Callable[[dict[str, Tensor]], nn.Module]
     needs_vgg19: bool = False
 
 
@@ -76,20 +80,31 @@ class ModelCard:
 
 def models() -> list[ModelCard]:
     """A card for every model that haarmony knows, whether or not it is all here."""
-    return [_card(name, model) for name, model in MODELS.items()]
+    return [_card(name, model) for name, model in (MODELS | DECODERS).items()]
 
 
 def load_network(name: str) -> tuple[WaveletAutoencoder, str]:
-    """A trained network, ready for inference, and its identity.
+    """A trained wavelet autoencoder, ready for inference, and its identity.
 
     The identity names the model and the numbers it runs on, for a style to remember.
 
     Raises:
         WeightsError: for an unknown name, and for weights that are missing or damaged.
     """
-    if name not in MODELS:
-        raise WeightsError(f"unknown model {name!r}: choose {', '.join(MODELS)}")
-    network = MODELS[name].build(read_shipped(name)).eval().requires_grad_(False)
+    network, identity = _load(MODELS, name)
+    return cast(WaveletAutoencoder, network), identity
+
+
+def load_levels(name: str) -> tuple[PooledLevels, str]:
+    """VGG-19 with max-pooling and trained decoders, of `DECODERS`; see `load_network`."""
+    network, identity = _load(DECODERS, name)
+    return cast(PooledLevels, network), identity
+
+
+def _load(known: Mapping[str, Model], name: str) -> tuple[nn.Module, str]:
+    if name not in known:
+        raise WeightsError(f"unknown model {name!r}: choose {', '.join(known)}")
+    network = known[name].build(read_shipped(name)).eval().requires_grad_(False)
     digest = hashlib.sha256()
     for tensor in network.state_dict().values():
         digest.update(tensor.contiguous().numpy().tobytes())
@@ -102,14 +117,15 @@ def read_shipped(name: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: when the file is missing, not the one that was shipped, or not trained yet.
     """
-    if not MODELS[name].sha256:
+    model = (MODELS | DECODERS)[name]
+    if not model.sha256:
         raise WeightsError(f"{name} has no trained decoder yet: choose another model, see haarmony models")
-    path = SHIPPED / MODELS[name].file
+    path = SHIPPED / model.file
     try:
         content = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}; install haarmony anew") from None
-    if hashlib.sha256(content).hexdigest() != MODELS[name].sha256:
+    if hashlib.sha256(content).hexdigest() != model.sha256:
         raise WeightsError(f"{path} is damaged (its sha256 is another): install haarmony anew")
     return {key: tensor.float() for key, tensor in load(content).items()}
 
@@ -181,6 +197,26 @@ def _vgg19(variant: Variant) -> Callable[[dict[str, Tensor]], VGG19]:
     return build
 
 
+def _pooled(unpooling: Unpooling) -> Callable[[dict[str, Tensor]], PooledLevels]:
+    def build(tensors: dict[str, Tensor]) -> PooledLevels:
+        units = tensors.pop("units")
+        levels: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            prefix, _, rest = name.partition(".") if name[0].isdigit() else ("4", "", name)
+            levels.setdefault(int(prefix), {})[rest] = tensor
+        state = vgg19_encoder(oxford_vgg19(), units, pooled=1.0)
+        shared: nn.ModuleDict | None = None
+        networks = {}
+        for level in sorted(levels, reverse=True):
+            with torch.device("meta"):
+                networks[level] = PooledVGG19(level, unpooling, encoder=shared)
+            shared = networks[level].encoder
+            _fill(networks[level], state, levels[level])
+        return PooledLevels(networks)
+
+    return build
+
+
 def _compact(tensors: dict[str, Tensor]) -> Compact:
     with torch.device("meta"):
         network = Compact()
@@ -194,7 +230,7 @@ def _empty(variant: Variant) -> VGG19:
         return VGG19(variant)
 
 
-def _fill(network: VGG19, encoder: dict[str, Tensor], decoder: dict[str, Tensor]) -> VGG19:
+def _fill(network: _VGG, encoder: dict[str, Tensor], decoder: dict[str, Tensor]) -> _VGG:
     for tensors in (encoder, decoder):
         for name, tensor in tensors.items():
             if tensor.ndim == 4:
@@ -235,10 +271,16 @@ def _card(name: str, model: Model) -> ModelCard:
     )
 
 
+_LICENCE = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
+
+
 def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
-    licence = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
     file = f"vgg19_{variant}_decoder.safetensors"
-    return Model(file, sha256, licence, parameters, _vgg19(variant), needs_vgg19=True)
+    return Model(file, sha256, _LICENCE, parameters, _vgg19(variant), needs_vgg19=True)
+
+
+def _pooled_model(unpooling: Unpooling, name: str, sha256: str, parameters: int) -> Model:
+    return Model(f"{name}.safetensors", sha256, _LICENCE, parameters, _pooled(unpooling), needs_vgg19=True)
 
 
 MODELS: dict[str, Model] = {
@@ -256,4 +298,11 @@ MODELS: dict[str, Model] = {
         "sum", "a520fa4134d6a3fced4252bb76d688ab4ed4068decc839763b16c386cd051bc5", 7_010_959
     ),
 }
-"""By name."""
+"""The wavelet autoencoders, by name."""
+
+DECODERS: dict[str, Model] = {
+    "vgg19_plain": _pooled_model("nearest", "vgg19_plain", "", 0),
+    "vgg19_places": _pooled_model("places", "vgg19_places", "", 0),
+    "vgg19_adain": _pooled_model("nearest", "vgg19_adain", "", 0),
+}
+"""VGG-19 with max-pooling and the decoders of WCT, PhotoWCT and AdaIN, by name."""
