@@ -26,6 +26,7 @@ PUBLIC = {
     "fit_lut",
     "lut",
     "matching",
+    "methods",
     "mix",
     "models",
     "read_image",

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from haarmony import matching, wavelets
+    from haarmony import matching, methods, wavelets
     from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError, InputError, WeightsError
     from haarmony.matching import Affine
     from haarmony.media.image import Picture, read_image, write_image
@@ -60,7 +60,7 @@ _HOME = {
     "write_image": "haarmony.media.image",
     "write_lut": "haarmony.media.lut_files",
 }
-_MODULES = ("matching", "wavelets")
+_MODULES = ("matching", "methods", "wavelets")
 
 __all__ = [
     "WCT2",
@@ -82,6 +82,7 @@ __all__ = [
     "fit_lut",
     "lut",
     "matching",
+    "methods",
     "mix",
     "models",
     "read_image",

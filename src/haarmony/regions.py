@@ -6,13 +6,14 @@ weight map a label at any feature size, so a method never needs to know which it
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.media.mask import Mask
 
 WHOLE = "whole"
@@ -167,3 +168,30 @@ def shared_labels(content: dict[str, float], style: dict[str, float]) -> list[st
         and min(content[label], style[label]) > MIN_PIXELS
         and max(content[label], style[label]) < MAX_AREA_RATIO * min(content[label], style[label])
     ]
+
+
+def match_regions(content: Regions, style: Mapping[str, float], *, whole: bool) -> Regions:
+    """The regions of a content that a style has too; a `HaarmonyWarning` names the others.
+
+    Args:
+        content: all its regions.
+        style: the areas of the style's, in pixels of the full size.
+        whole: whether what the style lacks becomes the region `WHOLE`, to be given the light of the whole
+            style; else it belongs to no region and keeps its look.
+    """
+    areas = content.areas()
+    shared = shared_labels(areas, dict(style))
+    others = [label for label in areas if label not in shared and areas[label] > 0]
+    unused = [label for label in style if label not in areas]
+    told = []
+    if others:
+        happens = "gets the light of the whole style" if whole else "keeps its look"
+        told.append(
+            f"the content {happens} where its mask says {', '.join(others)}: the style's mask "
+            f"({', '.join(style)}) has no such region, or one of a very different area"
+        )
+    if unused:
+        told.append(f"nothing takes its light from the style where its mask says {', '.join(unused)}")
+    if told:
+        warnings.warn("; ".join(told), HaarmonyWarning, stacklevel=3)
+    return content.only(shared, rest=content.rest or (whole and bool(others)))

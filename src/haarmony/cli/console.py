@@ -1,7 +1,7 @@
 """What the command line says: results on stdout, all else on stderr, progress on a terminal alone."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, TypeVar
 
@@ -42,6 +42,42 @@ def counted(items: Iterable[Item], total: int, *, quiet: bool) -> Iterator[Item]
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as progress:
         yield from progress.track(items, total=total)
+
+
+@contextmanager
+def stepping(text: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """Show the steps of long work: call what this gives with steps done, steps in all, and a note.
+
+    Until the first step it shows that work goes on; in a pipe it shows nothing.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total, note: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(text), total=None)
+
+        def show(done: int, total: int, note: str) -> None:
+            progress.update(task, completed=done, total=total, description=escape(f"{text} {note}".strip()))
+
+        yield show
 
 
 def _print(text: str, file: TextIO) -> None:

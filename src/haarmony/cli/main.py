@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli import demo, lut, models, style, train, transfer
+from haarmony.cli import demo, lut, methods, models, style, train, transfer
 from haarmony.cli.console import complain, say
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
@@ -110,6 +110,6 @@ def _parser() -> _Parser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (transfer, style, lut, demo, models, train):
+    for command in (transfer, style, lut, demo, models, methods, train):
         command.add_to(commands, shared)
     return parser

@@ -8,12 +8,14 @@ from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from haarmony.cli import by_method
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
 
 if TYPE_CHECKING:
+    from haarmony.methods.method import Method
     from haarmony.pipelines.batch import Done
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -45,7 +47,6 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mix",
-        default="maps",
         metavar="HOW",
         help="how several styles become one: maps (the default) or barycentre",
     )
@@ -59,13 +60,26 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="of several contents, leave those whose output is there"
     )
+    parser.add_argument("--model", help="compact (the default), vgg19 or vgg19_sum; see haarmony models")
     parser.add_argument(
-        "--model", default="compact", help="compact (the default), vgg19 or vgg19_sum; see haarmony models"
+        "--method",
+        action=_Method,
+        of=positional,
+        default="wct2",
+        metavar="NAME",
+        help="another method than wct2 (the default), with its own options by --set; see haarmony methods",
+    )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the method, such as steps=200; can be repeated",
     )
     parser.add_argument(
         "--strength",
         type=float,
-        default=1.0,
         metavar="S",
         help="from 0, nothing, to 1, the full transfer (default)",
     )
@@ -158,16 +172,37 @@ class _Instead(argparse.Action):
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), weighted(values)])
 
 
+class _Method(argparse.Action):
+    """Takes STYLE off the list of what is required: there are methods that bring their styles along."""
+
+    def __init__(self, *args: Any, of: argparse.Action, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._positional = of
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
+    ) -> None:
+        self._positional.required = False
+        setattr(namespace, self.dest, values)
+
+
 def _run(options: argparse.Namespace) -> None:
+    chosen = by_method.chosen(options)
     contents: list[str] = options.contents
+    if options.style is None and not options.styles and (chosen is None or chosen.takes_style):
+        raise InputError("a style is missing: give CONTENT STYLE -o OUT; see haarmony transfer --help")
     if options.style is not None and options.styles:
         if not _is_folder(options.output):
             raise InputError("the style is given twice: give either STYLE or --style, which can be repeated")
         contents, options.style = [*contents, options.style], None
-    styles = options.styles or [Weighted(options.style, 1.0)]
+    if chosen is not None and not chosen.takes_style and options.style and _is_folder(options.output):
+        contents, options.style = [*contents, options.style], None
+    styles = options.styles or ([Weighted(options.style, 1.0)] if options.style is not None else [])
     is_pattern = has_magic(contents[0]) and not Path(contents[0]).exists()
     if len(contents) > 1 or is_pattern or _is_folder(options.output):
-        _run_batch(options, contents, styles)
+        _run_batch(options, contents, styles, chosen)
+    elif chosen is not None:
+        by_method.run_one(options, chosen, contents[0], styles)
     else:
         _run_one(options, contents[0], styles)
 
@@ -192,7 +227,9 @@ def _run_one(options: argparse.Namespace, content: str, styles: list[Weighted]) 
         say(f"{options.output}: {written.width} x {written.height} in {took:.1f} s")
 
 
-def _run_batch(options: argparse.Namespace, patterns: list[str], styles: list[Weighted]) -> None:
+def _run_batch(
+    options: argparse.Namespace, patterns: list[str], styles: list[Weighted], method: "Method | None"
+) -> None:
     for flag, path in (("--content-mask", options.content_mask), ("--protect", options.protect)):
         if path:
             raise InputError(f"{flag} belongs to one picture: give a single CONTENT and a file for OUT")
@@ -205,8 +242,11 @@ def _run_batch(options: argparse.Namespace, patterns: list[str], styles: list[We
         contents = expanded(patterns)
         targets = outputs(contents, Path(options.output))
         Path(options.output).mkdir(parents=True, exist_ok=True)
-        opened = [(open_style(path), weight) for path, weight in styles]
-    batch = transfer_files(contents, opened, targets, resume=options.resume, **_chosen(options))
+        if method is not None:
+            batch = by_method.batch(options, method, contents, styles, targets)
+        else:
+            opened = [(open_style(path), weight) for path, weight in styles]
+            batch = transfer_files(contents, opened, targets, resume=options.resume, **_chosen(options))
     failures: list[Done] = []
     skipped = 0
     for done in counted(batch, len(contents), quiet=options.quiet):
@@ -233,11 +273,11 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     from haarmony.pipelines.ways import Ways
 
     return {
-        "model": options.model,
-        "strength": options.strength,
+        "model": options.model or "compact",
+        "strength": 1.0 if options.strength is None else options.strength,
         "style_mask": options.style_mask or None,
         "auto_masks": options.auto_masks,
-        "mix": options.mix,
+        "mix": options.mix or "maps",
         "stages": options.stages,
         "ways": Ways(
             options.detail, options.statistics, options.max_memory, shares=dict(options.level_strength)

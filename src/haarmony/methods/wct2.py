@@ -8,7 +8,6 @@ HL, HH of each pooling) and `decoder` (between decoder levels).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
@@ -24,14 +23,14 @@ from torch import Tensor, nn
 from haarmony import texture
 from haarmony.barycentre import barycentre
 from haarmony.carry import RegionFields, affine_field, apply_field, identity_field, region_fields
-from haarmony.errors import HaarmonyWarning, InputError
+from haarmony.errors import InputError
 from haarmony.matching import Affine, Matching, Target, gaussian_ot, solve, zca
 from haarmony.media.image import to_profile
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_tensor
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
-from haarmony.regions import WHOLE, Part, Regions, Weights, shared_labels, weights_at
+from haarmony.regions import WHOLE, Part, Regions, Weights, match_regions, weights_at
 from haarmony.style import Style
 
 STAGES = ("encoder", "skip", "decoder")
@@ -464,23 +463,7 @@ class WCT2(nn.Module):
         if batch != 1:
             raise InputError(f"a mask goes with one picture, got a batch of {batch}")
         regions = Regions.of(to_mask(mask, size=size), self._device)
-        areas = regions.areas()
-        shared = shared_labels(areas, style.areas)
-        others = [label for label in areas if label not in shared and areas[label] > 0]
-        falls_back = self.recipe.unmatched == "whole"
-        unused = [label for label in style.areas if label not in areas]
-        told = []
-        if others:
-            happens = "gets the light of the whole style" if falls_back else "keeps its look"
-            told.append(
-                f"the content {happens} where its mask says {', '.join(others)}: the style's mask "
-                f"({', '.join(style.areas)}) has no such region, or one of a very different area"
-            )
-        if unused:
-            told.append(f"nothing takes its light from the style where its mask says {', '.join(unused)}")
-        if told:
-            warnings.warn("; ".join(told), HaarmonyWarning, stacklevel=2)
-        return regions.only(shared, rest=falls_back and bool(others))
+        return match_regions(regions, style.areas, whole=self.recipe.unmatched == "whole")
 
 
 def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, strength: float) -> Tensor:

@@ -1,0 +1,121 @@
+"""`haarmony transfer --method NAME`: any method of the literature, with its own options by `--set`."""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from haarmony.cli.console import say, stepping
+from haarmony.cli.inputs import SAVED, Weighted
+from haarmony.cli.paths import refuse_replacing
+from haarmony.errors import InputError
+
+if TYPE_CHECKING:
+    from haarmony.methods.method import Method, Step, Styles
+    from haarmony.pipelines.batch import Done
+    from haarmony.pipelines.control import Control
+
+DEFAULT = "wct2"
+
+_OF_WCT2 = {
+    "model": "--model",
+    "mix": "--mix",
+    "auto_masks": "--auto-masks",
+    "stages": "--stages",
+    "level_strength": "--level-strength",
+    "detail": "--detail",
+    "statistics": "--exact and --proxy",
+    "max_memory": "--max-memory",
+}
+
+
+def chosen(options: argparse.Namespace) -> "Method | None":
+    """The method that a command line asks for; None for the default, wct2.
+
+    Raises:
+        InputError: for a name or an option that there is not, or that does not go with the method.
+    """
+    settings = dict(map(_setting, options.settings))
+    if options.method == DEFAULT:
+        if settings:
+            raise InputError(
+                f"{DEFAULT} has no options by --set: its own are --model, --stages and more, "
+                "see haarmony transfer --help"
+            )
+        return None
+    from haarmony.methods import make
+
+    for name, flag in _OF_WCT2.items():
+        if getattr(options, name) not in (None, []):
+            raise InputError(f"{flag} belongs to {DEFAULT}: options of {options.method} are given by --set")
+    if options.strength is not None:
+        settings["strength"] = str(options.strength)
+    return make(options.method, settings)
+
+
+def run_one(options: argparse.Namespace, method: "Method", content: str, styles: Sequence[Weighted]) -> None:
+    """One file, with the steps shown on a terminal."""
+    start = time.perf_counter()
+    paths = [style.path for style in styles]
+    masks = [path for path in (options.content_mask, options.protect) if path]
+    refuse_replacing(options.output, [content, *paths, *masks, *options.style_mask])
+    given = _styles(options.method, styles)
+    with stepping(f"{content} by {options.method}", quiet=options.quiet) as show:
+        from haarmony.pipelines.by_method import method_file
+
+        def watch(step: "Step") -> None:
+            show(step.done, step.steps, "" if step.loss is None else f"loss {step.loss:.4g}")
+
+        written = method_file(
+            method,
+            content,
+            given,
+            options.output,
+            content_mask=options.content_mask,
+            style_mask=options.style_mask or None,
+            control=_control(options),
+            watch=watch,
+        )
+    if not options.quiet:
+        height, width = written.pixels.shape[:2]
+        say(f"{options.output}: {width} x {height} in {time.perf_counter() - start:.1f} s")
+
+
+def batch(
+    options: argparse.Namespace,
+    method: "Method",
+    contents: Sequence[Path],
+    styles: Sequence[Weighted],
+    targets: Sequence[Path],
+) -> "Iterator[Done]":
+    """Many files, one after the other."""
+    from haarmony.pipelines.batch import run
+    from haarmony.pipelines.by_method import method_file
+
+    given, control, masks = _styles(options.method, styles), _control(options), options.style_mask or None
+
+    def one(content: Path, target: Path) -> object:
+        return method_file(method, content, given, target, style_mask=masks, control=control)
+
+    return run(contents, targets, one, resume=options.resume, workers=1)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"expected --set NAME=VALUE such as steps=200, got {text!r}")
+    return name.strip().replace("-", "_"), value
+
+
+def _styles(method: str, styles: Sequence[Weighted]) -> "Styles | None":
+    for style in styles:
+        if Path(style.path).suffix.lower() == SAVED:
+            raise InputError(f"{style.path!r} is a saved style of {DEFAULT}: give {method} a picture")
+    return [(style.path, style.weight) for style in styles] or None
+
+
+def _control(options: argparse.Namespace) -> "Control":
+    from haarmony.pipelines.control import Control
+
+    return Control(options.preserve, options.protect, options.grain)

@@ -1,0 +1,71 @@
+"""Any method of `haarmony.methods`, from file to file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from haarmony.errors import InputError
+from haarmony.media.image import Picture, read_image, write_image
+from haarmony.media.kinds import MaskLike, to_picture, to_tensor
+from haarmony.media.sink import check_writable
+from haarmony.methods.method import Method, Styles, Transfer, Watch, unwatched
+from haarmony.pipelines.control import PLAIN, Control, controlled
+from haarmony.pipelines.rows import Rows, TensorRows
+
+
+def method_file(
+    method: Method,
+    content: str | os.PathLike[str],
+    style: Styles | None,
+    output: str | os.PathLike[str],
+    *,
+    content_mask: MaskLike | None = None,
+    style_mask: Sequence[MaskLike] | None = None,
+    control: Control = PLAIN,
+    watch: Watch = unwatched,
+) -> Picture:
+    """Run a method on a file and write the result; the whole picture is in memory, as floats.
+
+    Args:
+        method: with its options.
+        content: the file.
+        style: as the method takes it.
+        output: the file to write, by its extension; whole or left as it was.
+        content_mask: as the method takes it.
+        style_mask: of every style, in their order.
+        control: what stays of the content.
+        watch: called after every step of a method that takes long.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ImageError: for a file that cannot be read or written.
+        WeightsError: for weights that are missing or damaged.
+        InputError: for anything that does not fit together.
+    """
+    check_writable(output)
+    picture = read_image(content)
+    run = partial(method, style=style, content_mask=content_mask, style_mask=style_mask, watch=watch)
+    if control == PLAIN:
+        result: Picture = run(picture)
+    else:
+        if not isinstance(method, Transfer):
+            raise InputError(
+                f"{type(method).__name__} keeps nothing of its example: leave preserve, protect and grain out"
+            )
+
+        def changed(rows: Rows) -> Iterator[Tensor]:
+            seen = replace(picture, pixels=to_picture(rows.rows(0, rows.height).clamp(0, 1)).pixels)
+            yield to_tensor(run(seen))[0]
+
+        bands = list(controlled(TensorRows(to_tensor(picture)[0]), control, changed))
+        result = replace(picture, pixels=to_picture(torch.cat(bands, 2).clamp_(0, 1)).pixels)
+    write_image(output, result)
+    return result

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from haarmony.media.image import read_image
+from haarmony.methods import METHODS, Reinhard
+
+
+def test_the_table_names_every_method_once(haarmony):
+    result = haarmony("methods")
+    lines = [line.split("\t") for line in result.out.splitlines()]
+    assert [line[0] for line in lines] == ["name", "wct2", *METHODS]
+    assert {len(line) for line in lines} == {5}
+
+
+def test_one_method_is_told_with_its_options(haarmony):
+    assert "strength=1: from 0" in haarmony("methods", "reinhard").out
+    assert haarmony("methods", "rein").code == 2
+
+
+def test_a_method_makes_a_file(haarmony, here):
+    result = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", "--method", "reinhard")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("out.png: 32 x 24 in ")
+    expected = Reinhard()("day.png", "dusk.png").pixels
+    np.testing.assert_allclose(read_image("out.png").pixels, expected, atol=1 / 255)
+
+
+def test_wct2_by_name_is_the_default(haarmony, here):
+    haarmony("transfer", "day.png", "dusk.png", "-o", "a.png")
+    haarmony("transfer", "day.png", "dusk.png", "-o", "b.png", "--method", "wct2")
+    assert (here / "a.png").read_bytes() == (here / "b.png").read_bytes()
+
+
+def test_a_batch_by_a_method_goes_on_past_a_bad_file(haarmony, here):
+    (here / "bad.png").write_bytes(b"no picture")
+    arguments = ("day.png", "bad.png", "dusk.png", "-o", "out/", "--method", "reinhard")
+    result = haarmony("transfer", *arguments)
+    assert result.code == 2
+    assert "1 of 2 files failed" in result.err
+    assert (here / "out" / "day.png").exists()
+
+
+def test_control_goes_with_any_method(haarmony, here):
+    control = ("--preserve", "luminance", "--grain", "keep")
+    result = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", "--method", "reinhard", *control)
+    assert result.code == 0
+    luminosity = np.array([0.3, 0.59, 0.11])
+    before, after = (read_image(name).pixels @ luminosity for name in ("day.png", "out.png"))
+    np.testing.assert_allclose(after, before, atol=2 / 255)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--method", "rein"), "unknown method 'rein': choose wct2, reinhard"),
+        (("--method", "reinhard", "--set", "steps=3"), "Reinhard has no option 'steps': choose strength"),
+        (("--method", "reinhard", "--set", "strength=x"), "strength is a number from 0 to 1, got 'x'"),
+        (("--method", "reinhard", "--set", "strength"), "expected --set NAME=VALUE"),
+        (("--method", "reinhard", "--model", "vgg19"), "--model belongs to wct2"),
+        (("--method", "reinhard", "--exact"), "--exact and --proxy belongs to wct2"),
+        (("--set", "strength=1"), "wct2 has no options by --set"),
+        (
+            ("--method", "reinhard", "--style-mask", "dusk.png"),
+            "the style has a mask but the content",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_line(haarmony, here, options, told):
+    result = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", *options)
+    assert result.code == 2
+    assert told in result.err
+    assert result.err.count("\n") == 1
+    assert not (here / "out.png").exists()
+
+
+def test_a_saved_style_is_no_picture(haarmony, here):
+    haarmony("style", "save", "dusk.png", "-o", "dusk.safetensors")
+    result = haarmony("transfer", "day.png", "dusk.safetensors", "-o", "out.png", "--method", "reinhard")
+    assert "is a saved style of wct2" in result.err
+
+
+def test_a_missing_style_is_missed(haarmony, here):
+    result = haarmony("transfer", "day.png", "-o", "out.png", "--method", "reinhard")
+    assert (result.code, "a style is missing" in result.err) == (2, True)
