@@ -10,9 +10,14 @@ from haarmony.carry import (
     RegionFields,
     affine_field,
     apply_field,
+    evidence,
+    fitted,
+    guided_fields,
     identity_field,
+    mean_evidence,
     region_fields,
 )
+from haarmony.moments import Moments
 from haarmony.texture import texture_moments
 
 SIZES = [(1, 1), (1, 40), (40, 1), (7, 9), (64, 64), (130, 97)]
@@ -34,6 +39,13 @@ OFFSET = torch.tensor([0.1, -0.05, 0.2]).view(1, 3, 1, 1)
 
 def recoloured(picture: Tensor) -> Tensor:
     return torch.einsum("ij,bjhw->bihw", MATRIX, picture) + OFFSET
+
+
+def fields_of(
+    picture: Tensor, stylized: Tensor, weights: list[Tensor], textures: list[Moments | None]
+) -> Tensor | RegionFields:
+    seen = [evidence(picture, stylized, weight=weight) for weight in weights]
+    return guided_fields(region_fields(seen, textures), picture, weights)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -166,7 +178,7 @@ def test_one_region_that_covers_all_is_no_region() -> None:
     picture = photo(60, 80)
     texture = texture_moments(0.5 * picture)
     whole = affine_field(picture, recoloured(picture), style_texture=texture)
-    field = region_fields(picture, recoloured(picture), [torch.ones(60, 80)], [texture])
+    field = fields_of(picture, recoloured(picture), [torch.ones(60, 80)], [texture])
     torch.testing.assert_close(apply_field(picture, field), apply_field(picture, whole), rtol=0, atol=1e-5)
 
 
@@ -185,7 +197,7 @@ def test_a_jagged_mask_leaves_no_seam_where_the_content_is_flat() -> None:
     sides = [1 - right, right]
     stylized = picture + 0.3 * right
     textures = [texture_moments(picture)] * 2
-    field = region_fields(picture, stylized, sides, textures)
+    field = fields_of(picture, stylized, sides, textures)
     assert isinstance(field, RegionFields)
     soft = apply_field(picture, field)
     hard = sum(w * apply_field(picture, field.maps[k : k + 1]) for k, w in enumerate(sides))
@@ -202,7 +214,7 @@ def test_a_mask_that_is_off_makes_no_halo_at_an_edge() -> None:
     off[:, 179:] = 1
     stylized = torch.where(torch.arange(352) < 176, 0.1, 0.6).expand_as(picture)
     textures = [texture_moments(picture)] * 2
-    line = apply_field(picture, region_fields(picture, stylized, [1 - off, off], textures))[0, 0, 44]
+    line = apply_field(picture, fields_of(picture, stylized, [1 - off, off], textures))[0, 0, 44]
     assert int((line[1:] - line[:-1]).abs().argmax()) == 175
     assert line[:176].max() - line[:176].min() < 0.1
     assert line[176:].max() - line[176:].min() < 0.1
@@ -212,7 +224,7 @@ def test_regions_of_the_same_picture_and_style_change_nothing() -> None:
     picture, right = photo(90, 120), jagged(90, 120)
     sides = [1 - right, right]
     textures = [texture_moments(picture, weight) for weight in sides]
-    kept = apply_field(picture, region_fields(picture, picture, sides, textures))
+    kept = apply_field(picture, fields_of(picture, picture, sides, textures))
     torch.testing.assert_close(kept, picture, rtol=0, atol=2e-4)
 
 
@@ -220,7 +232,7 @@ def test_a_region_without_a_style_stays() -> None:
     picture, right = photo(90, 120), torch.zeros(90, 120)
     right[:, 60:] = 1
     texture = texture_moments(picture)
-    field = region_fields(picture, recoloured(picture), [1 - right, right], [None, texture])
+    field = fields_of(picture, recoloured(picture), [1 - right, right], [None, texture])
     mapped = apply_field(picture, field)
     torch.testing.assert_close(mapped[..., :25], picture[..., :25], rtol=0, atol=0.02)
     torch.testing.assert_close(apply_field(picture, identity_field(picture)), picture)
@@ -230,7 +242,7 @@ def test_a_region_without_a_style_stays() -> None:
 def test_bands_of_rows_of_regions_are_mapped_as_the_whole(size: tuple[int, int]) -> None:
     reduced, right = photo(60, 80), jagged(60, 80)
     textures = [texture_moments(reduced)] * 2
-    field = region_fields(reduced, recoloured(reduced) ** 2, [1 - right, right], textures)
+    field = fields_of(reduced, recoloured(reduced) ** 2, [1 - right, right], textures)
     picture, height = photo(*size), size[0]
     cuts = sorted({0, height // 3, height // 2, height})
     bands = [
@@ -238,3 +250,18 @@ def test_bands_of_rows_of_regions_are_mapped_as_the_whole(size: tuple[int, int])
         for top, bottom in itertools.pairwise(cuts)
     ]
     torch.testing.assert_close(torch.cat(bands, 2), apply_field(picture, field), rtol=0, atol=1e-6)
+
+
+def test_the_evidence_of_two_pictures_is_that_of_both() -> None:
+    pictures = [photo(60, 80, seed=seed) for seed in range(2)]
+    texture = texture_moments(0.5 * pictures[0])
+    seen = [evidence(one, recoloured(one)) for one in pictures]
+    alone = mean_evidence([(seen[0], 2.0), (seen[0], 0.5)])
+    torch.testing.assert_close(
+        fitted(alone, style_texture=texture), fitted(seen[0], style_texture=texture), rtol=0, atol=1e-5
+    )
+    both = fitted(mean_evidence([(one, 1.0) for one in seen]))
+    batch = evidence(torch.cat(pictures), torch.cat([recoloured(one) for one in pictures]), rough=False)
+    torch.testing.assert_close(
+        both, fitted(type(batch)(batch.sums.mean(0, keepdim=True), None)), rtol=0, atol=1e-5
+    )

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from haarmony.guided import guide, guided_weights
 from haarmony.moments import Moments
-from haarmony.texture import Roughness, roughness, textured
+from haarmony.texture import Roughness, mean_roughness, roughness, textured
 from haarmony.windows import blur
 
 CELLS = 32
@@ -107,6 +107,15 @@ def evidence(
     return Evidence(sums, roughness(reduced, cells, weight) if rough else None)
 
 
+def mean_evidence(seen: Sequence[tuple[Evidence, float]]) -> Evidence:
+    """The weighted mean of the evidence of several pictures of one size: that of all of them together."""
+    total = sum(share for _, share in seen)
+    shares = [(one, share / total) for one, share in seen]
+    sums = torch.stack([share * one.sums for one, share in shares]).sum(0)
+    rough = [(one.rough, share) for one, share in shares if one.rough is not None]
+    return Evidence(sums, mean_roughness(rough) if rough else None)
+
+
 def fitted(
     seen: Evidence,
     *,
@@ -151,35 +160,35 @@ class RegionFields:
 
 
 def region_fields(
-    reduced: Tensor,
-    stylized: Tensor,
-    weights: Sequence[Tensor],
-    textures: Sequence[Moments | None],
-    *,
-    texture_share: float = 1.0,
-) -> Tensor | RegionFields:
-    """The change of colour in each region; as `affine_field` gives it where there is but one.
+    seen: Sequence[Evidence], textures: Sequence[Moments | None], *, texture_share: float = 1.0
+) -> Tensor:
+    """The change of colour in each region, (K, 12, rows, columns).
 
     Args:
-        reduced: (1, 3, h, w), the content at the size of `stylized`, in [0, 1].
-        stylized: (1, 3, h, w).
-        weights: of each region, (h, w) in [0, 1]; together 1 at every pixel.
+        seen: of each region the `evidence`.
         textures: of each region the `style_texture`; None for a region without a style, which stays as it is.
         texture_share: see `affine_field`.
     """
-    fields = [
-        identity_field(reduced)
-        if texture is None
-        else affine_field(
-            reduced, stylized, weight=weight, style_texture=texture, texture_share=texture_share
-        )
-        for weight, texture in zip(weights, textures, strict=True)
-    ]
-    return (
-        fields[0]
-        if len(fields) == 1
-        else RegionFields(torch.cat(fields), guide(reduced, torch.stack(list(weights))))
+    return torch.cat(
+        [
+            identity_field(one.sums)
+            if texture is None
+            else fitted(one, style_texture=texture, texture_share=texture_share)
+            for one, texture in zip(seen, textures, strict=True)
+        ]
     )
+
+
+def guided_fields(fields: Tensor, reduced: Tensor, weights: Sequence[Tensor | None]) -> Tensor | RegionFields:
+    """The fields of K regions, blended along the edges of a picture; the one field where there is but one.
+
+    Args:
+        fields: from `region_fields`.
+        reduced: (1, 3, h, w), the picture in [0, 1].
+        weights: of each region, (h, w) in [0, 1]; together 1 at every pixel.
+    """
+    known = [weight for weight in weights if weight is not None]
+    return fields if len(known) < 2 else RegionFields(fields, guide(reduced, torch.stack(known)))
 
 
 def identity_field(like: Tensor) -> Tensor:

@@ -100,6 +100,10 @@ class Moments:
         divisor = self.count - ddof if self.count > ddof else self.count
         return self.scatter / divisor if divisor > 0 else self.scatter
 
+    def scaled(self, weight: float) -> Moments:
+        """The same statistics, counted so many times: their weight in a sum."""
+        return Moments(self.count * weight, self.mean, self.scatter * weight)
+
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets together."""
         if self.channels != other.channels:

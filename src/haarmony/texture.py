@@ -4,7 +4,10 @@ The contrast that a style lends is that of its texture. The spread of all colour
 it: a meadow that is bright in front and dark behind has a large one, and is smooth all the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -76,6 +79,15 @@ def roughness(picture: Tensor, cells: tuple[int, int], weight: Tensor | None = N
     energy = (fine * luma[:, None, None]).sum(1, keepdim=True).square()
     energy, present = (F.adaptive_avg_pool2d(x, cells) for x in (energy * present, present))
     return Roughness(energy, present, Moments.of(fine[0], weight).cpu())
+
+
+def mean_roughness(seen: Sequence[tuple[Roughness, float]]) -> Roughness:
+    """That of several pictures together, each with its share; the shares sum to 1."""
+    return Roughness(
+        torch.stack([share * one.energy for one, share in seen]).sum(0),
+        torch.stack([share * one.present for one, share in seen]).sum(0),
+        reduce(add, (one.moments.scaled(share) for one, share in seen)),
+    )
 
 
 def textured(

@@ -22,7 +22,15 @@ from torch import Tensor, nn
 
 from haarmony import texture
 from haarmony.barycentre import barycentre
-from haarmony.carry import RegionFields, affine_field, apply_field, identity_field, region_fields
+from haarmony.carry import (
+    Evidence,
+    RegionFields,
+    apply_field,
+    evidence,
+    guided_fields,
+    identity_field,
+    region_fields,
+)
 from haarmony.errors import InputError
 from haarmony.matching import Affine, Matching, Target, gaussian_ot, solve, zca
 from haarmony.media.image import to_profile
@@ -317,23 +325,32 @@ class WCT2(nn.Module):
         reduced = self.enlarged(reduced)
         if not self.recipe.carries:
             return identity_field(reduced)
+        weights = {
+            label: weight
+            for label, weight in carried_weights(regions, reduced).items()
+            if weight is None or float(weight.max()) > 1e-3
+        }
+        seen = self._evidence(reduced, weights, self._planning({}, style, 1.0, regions))
+        return guided_fields(self.fields(seen, style, regions), reduced, list(weights.values()))
+
+    def evidence(self, reduced: Tensor, maps: Maps, regions: Regions | None) -> dict[str, Evidence]:
+        """What the field of a full transfer with known maps is fitted to, by label; see `field`."""
+        reduced = self.enlarged(reduced)
+        return self._evidence(reduced, carried_weights(regions, reduced), _applying(maps, 1.0, regions))
+
+    def _evidence(self, reduced: Tensor, weights: Weights, visit: Visit) -> dict[str, Evidence]:
         lost = reduced - self.network(reduced)
-        stylized = self.stylize(reduced, style, 1.0, regions) + lost
+        stylized = traverse(self.network, reduced, self.recipe.stages, visit) + lost
+        return {label: evidence(reduced, stylized, weight=weight) for label, weight in weights.items()}
+
+    def fields(self, seen: Mapping[str, Evidence], style: Style, regions: Regions | None) -> Tensor:
+        """The field of every region, (K, 12, rows, columns), from the evidence by label."""
         targets = _with_whole(_targets(style, texture.SITE))
-        textures = {label: _one(target) for label, target in targets.items()}
         share = fmean(self.recipe.share(site) for site in style.sites if site != texture.SITE)
-        if regions is None:
-            return affine_field(reduced, stylized, style_texture=textures[WHOLE], texture_share=share)
-        weights = regions.only(regions.labels, rest=True).at(_size(reduced))
-        mapped = {*regions.labels, WHOLE} if regions.rest else {*regions.labels}
-        present = [label for label, weight in weights.items() if float(weight.max()) > 1e-3]
-        return region_fields(
-            reduced,
-            stylized,
-            [weights[label] for label in present],
-            [textures[label] if label in mapped else None for label in present],
-            texture_share=share,
-        )
+        changed = {WHOLE} if regions is None or regions.rest else set()
+        changed |= set(regions.labels) if regions else set()
+        textures = [_one(targets[label]) if label in changed else None for label in seen]
+        return region_fields(list(seen.values()), textures, texture_share=share)
 
     def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""
@@ -367,12 +384,7 @@ class WCT2(nn.Module):
         Returns:
             (1, 3, H, W), not clipped.
         """
-
-        def visit(site: str, feature: Tensor) -> Tensor:
-            weights = weights_at(regions, _size(feature), where and where(feature))
-            return change(feature, maps[site], weights, strength)
-
-        return self._decoded(picture, visit, strength)
+        return self._decoded(picture, _applying(maps, strength, regions, where), strength)
 
     def _decoded(self, picture: Tensor, visit: Visit, strength: float) -> Tensor:
         height, width = _size(picture)
@@ -473,6 +485,21 @@ def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, stren
         one = maps[label](feature)
         mapped = one if weight is None else mapped + weight * (one - feature)
     return blend(feature, mapped, strength)
+
+
+def carried_weights(regions: Regions | None, reduced: Tensor) -> Weights:
+    """The weights of all regions at a reduced copy, with what belongs to none as one more."""
+    return weights_at(regions and regions.only(regions.labels, rest=True), _size(reduced))
+
+
+def _applying(maps: Maps, strength: float, regions: Regions | None, where: Where | None = None) -> Visit:
+    """A visit that applies known maps."""
+
+    def visit(site: str, feature: Tensor) -> Tensor:
+        weights = weights_at(regions, _size(feature), where and where(feature))
+        return change(feature, maps[site], weights, strength)
+
+    return visit
 
 
 def blend(plain: Tensor, full: Tensor, strength: float) -> Tensor:

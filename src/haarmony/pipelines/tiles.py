@@ -9,7 +9,7 @@ depends on, aligned to the poolings; so tiles give what the whole gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,7 @@ from math import log2
 import torch
 from torch import Tensor
 
+from haarmony import texture
 from haarmony.methods.wct2 import WCT2, Maps, Seen, change, visit_sites
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
@@ -128,14 +129,38 @@ def tiled_plan(
     model: WCT2, source: Rows, style: Style, strength: float, regions: Regions | None, *, side: int
 ) -> Maps:
     """What `WCT2.plan` gives, tile by tile: as many passes over the picture as there are rounds of sites."""
+    return joint_plan(model, [(source, regions)], style, strength, side=side)
+
+
+@torch.no_grad()
+def joint_plan(
+    model: WCT2,
+    sources: Sequence[tuple[Rows, Regions | None]],
+    style: Style,
+    strength: float,
+    *,
+    side: int,
+) -> Maps:
+    """The maps that fit several pictures as if they were one: their moments are merged site by site.
+
+    Args:
+        model: whose features are matched.
+        sources: the pictures, each with its regions, which have the same labels in all.
+        style: of this model.
+        strength: what features are blended by.
+        side: the longest tile, without halo.
+    """
     maps: Maps = {}
-    for sites in _rounds(style.sites):
+    for sites in _rounds(site for site in style.sites if site != texture.SITE):
         seen: dict[str, dict[str, Seen]] = {}
-        for row in tiles(model, source, side):
-            for tile in row:
-                for site, found in _observe(model, tile, maps, sites, strength, regions).items():
-                    known = seen.get(site)
-                    seen[site] = found if known is None else {one: known[one] + found[one] for one in found}
+        for source, regions in sources:
+            for row in tiles(model, source, side):
+                for tile in row:
+                    for site, found in _observe(model, tile, maps, sites, strength, regions).items():
+                        known = seen.get(site)
+                        seen[site] = (
+                            found if known is None else {one: known[one] + found[one] for one in found}
+                        )
         maps |= {site: model.solve(site, seen[site], style) for site in sites}
     return maps
 
