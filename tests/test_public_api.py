@@ -11,6 +11,7 @@ PUBLIC = {
     "Ways",
     "Affine",
     "Control",
+    "FilmError",
     "HaarmonyError",
     "HaarmonyWarning",
     "ImageError",
@@ -64,7 +65,7 @@ def test_the_type_checker_sees_every_public_name():
 
 
 def test_every_error_is_a_haarmony_error():
-    for name in ("ImageError", "InputError", "WeightsError"):
+    for name in ("FilmError", "ImageError", "InputError", "WeightsError"):
         assert issubclass(getattr(haarmony, name), haarmony.HaarmonyError)
     assert issubclass(haarmony.HaarmonyWarning, UserWarning)
 

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from haarmony import matching, methods, wavelets
-    from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError, InputError, WeightsError
+    from haarmony.errors import (
+        FilmError,
+        HaarmonyError,
+        HaarmonyWarning,
+        ImageError,
+        InputError,
+        WeightsError,
+    )
     from haarmony.matching import Affine
     from haarmony.media.image import Picture, read_image, write_image
     from haarmony.media.lut import Lut
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Affine": "haarmony.matching",
     "Control": "haarmony.pipelines.control",
+    "FilmError": "haarmony.errors",
     "HaarmonyError": "haarmony.errors",
     "HaarmonyWarning": "haarmony.errors",
     "ImageError": "haarmony.errors",
@@ -66,6 +74,7 @@ __all__ = [
     "WCT2",
     "Affine",
     "Control",
+    "FilmError",
     "HaarmonyError",
     "HaarmonyWarning",
     "ImageError",

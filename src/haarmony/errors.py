@@ -13,6 +13,10 @@ class ImageError(HaarmonyError):
     """A picture or mask file that cannot be read or written."""
 
 
+class FilmError(HaarmonyError):
+    """A film that cannot be read or written."""
+
+
 class WeightsError(HaarmonyError):
     """Weights that are missing, damaged or of another network."""
 
