@@ -19,7 +19,10 @@ from haarmony.errors import InputError
 from haarmony.methods.settings import Setting, read_settings, settings_of
 
 if TYPE_CHECKING:
+    from haarmony.methods.distribution_transfer import DistributionTransfer
+    from haarmony.methods.histogram_matching import HistogramMatching
     from haarmony.methods.method import Method
+    from haarmony.methods.monge_kantorovich import MongeKantorovich
     from haarmony.methods.reinhard import Reinhard
     from haarmony.methods.wct2 import WCT2
 
@@ -27,11 +30,26 @@ DEFAULT = "wct2"
 _WCT2_PAPER = "Yoo, Uh, Chun, Kang, Ha: Photorealistic Style Transfer via Wavelet Transforms, ICCV"
 
 METHODS: Mapping[str, str] = {
+    "histogram_matching": "HistogramMatching",
     "reinhard": "Reinhard",
+    "distribution_transfer": "DistributionTransfer",
+    "monge_kantorovich": "MongeKantorovich",
 }
 """Module to class, in the order of the literature; `wct2` stands apart."""
 
-__all__ = ["DEFAULT", "METHODS", "WCT2", "Card", "Reinhard", "cards", "make", "method_class"]
+__all__ = [
+    "DEFAULT",
+    "METHODS",
+    "WCT2",
+    "Card",
+    "DistributionTransfer",
+    "HistogramMatching",
+    "MongeKantorovich",
+    "Reinhard",
+    "cards",
+    "make",
+    "method_class",
+]
 
 
 def method_class(name: str) -> type[Method]:

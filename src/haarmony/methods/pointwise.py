@@ -69,15 +69,17 @@ def in_rows(picture: Tensor, change: ColourMap) -> Tensor:
     return result
 
 
+def strips_of(picture: Tensor, weight: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Strips of a picture as colours (3, N), and their weights (N,)."""
+    for top, bottom in _strips(picture):
+        colours = picture[0, :, top:bottom].flatten(1)
+        yield colours, None if weight is None else weight[top:bottom].flatten()
+
+
 def moments_in_rows(picture: Tensor, weight: Tensor | None, space: ColourMap) -> Moments:
     """The Moments of a picture's colours in another space, strip by strip."""
-    return reduce(
-        add,
-        (
-            Moments.of(space(picture[..., top:bottom, :])[0], None if weight is None else weight[top:bottom])
-            for top, bottom in _strips(picture)
-        ),
-    )
+    parts = strips_of(picture, weight)
+    return reduce(add, (Moments.of(space(x[None, :, None])[0], w) for x, w in parts))
 
 
 def _strips(picture: Tensor) -> Iterator[tuple[int, int]]:
