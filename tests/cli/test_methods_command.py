@@ -52,7 +52,7 @@ def test_control_goes_with_any_method(haarmony, here):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--method", "rein"), "unknown method 'rein': choose wct2, reinhard"),
+        (("--method", "rein"), "unknown method 'rein': choose wct2, histogram_matching, reinhard"),
         (("--method", "reinhard", "--set", "steps=3"), "Reinhard has no option 'steps': choose strength"),
         (("--method", "reinhard", "--set", "strength=x"), "strength is a number from 0 to 1, got 'x'"),
         (("--method", "reinhard", "--set", "strength"), "expected --set NAME=VALUE"),
