@@ -73,7 +73,7 @@ def _gradient(picture: Tensor, scale: float) -> Tensor:
     bell = bell / bell.sum()
     slope = taps / scale**2 * bell
     flat = picture.reshape(-1, 1, *picture.shape[-2:])
-    flat = F.pad(flat, (reach, reach, reach, reach), mode="reflect")
+    flat = F.pad(flat, (reach, reach, reach, reach), mode="replicate")
     horizontal = F.conv2d(F.conv2d(flat, slope.view(1, 1, 1, -1)), bell.view(1, 1, -1, 1))
     vertical = F.conv2d(F.conv2d(flat, bell.view(1, 1, 1, -1)), slope.view(1, 1, -1, 1))
     squares = (horizontal.square() + vertical.square()).view(*picture.shape)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import haarmony
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.pipelines.photo import transfer, transfer_file
 from haarmony.pipelines.ways import Ways
 
@@ -56,3 +56,16 @@ def test_several_styles_or_a_saved_one_are_refused() -> None:
         transfer(DAY, [(DUSK, 1), (DAY, 1)], auto_masks=2)
     with pytest.raises(InputError, match="one style"):
         transfer(DAY, haarmony.WCT2.load("compact").style(DUSK), auto_masks=2)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (9, 7)])
+def test_tiny_pictures_are_transferred(size) -> None:
+    tiny = np.full((*size, 3), 0.4, np.float32)
+    assert transfer(tiny, DUSK, auto_masks=2).shape == tiny.shape
+
+
+def test_regions_that_leave_marks_do_not_count() -> None:
+    flat = np.broadcast_to(np.linspace(0.45, 0.55, 90)[:, None, None], (90, 120, 3)).astype(np.float32)
+    with pytest.warns(HaarmonyWarning, match="taken as wholes"):
+        result = transfer(flat, DUSK, auto_masks=3)
+    np.testing.assert_allclose(result, transfer(flat, DUSK), atol=1 / 255)

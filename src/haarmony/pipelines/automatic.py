@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from haarmony.carry import apply_field
 from haarmony.correspondence import SMALLEST_SHARE, View, check_count, corresponding
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.guided import guide, guided_weights
+from haarmony.losses import false_gradient, luma
 from haarmony.media.kinds import PictureLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.rows import Rows, reduced
@@ -20,6 +24,10 @@ from haarmony.style import Style
 
 _LEVEL = 3
 _RADIUS = 16.0
+_SHARES = (1.0, 2 / 3, 1 / 3)
+"""How much regions that were found may count; the rest is the transfer of the whole."""
+_GRADIENT_RISE, _GRADIENT_MORE = 1.25, 0.25
+_CONTRAST_KEPT = 0.9
 
 
 def check_automatic(wct2: WCT2, parts: Sequence[Part], count: int, *, has_content_mask: bool) -> PictureLike:
@@ -45,8 +53,12 @@ def check_automatic(wct2: WCT2, parts: Sequence[Part], count: int, *, has_conten
 @torch.no_grad()
 def found(
     wct2: WCT2, content: Rows, style: PictureLike, profile: bytes | None, count: int
-) -> tuple[Style, Regions]:
+) -> tuple[Style, Regions | None]:
     """The style by regions, and the content's regions that belong to them, both as the network sees them.
+
+    The regions are a guess. They count as far as they leave hardly more false gradient in what is flat, and
+    hardly less contrast, than the transfer of the whole picture does; None where they always do, and a
+    `HaarmonyWarning` says so.
 
     Args:
         wct2: a model that works on a reduced copy.
@@ -66,7 +78,29 @@ def found(
         Regions(names, _enlarged(weights, one)) for weights, one in ((here, ours), (there, theirs))
     )
     kept = [name for name, label in names.items() if both[label]]
-    return wct2.measure(theirs, style_regions), content_regions.only(kept, rest=not bool(both.all()))
+    made, regions = wct2.measure(theirs, style_regions), content_regions.only(kept, rest=True)
+    before = _seen(wct2, ours, made, None)
+    for share in _SHARES:
+        trusted = replace(regions, values=regions.values * share)
+        if not _worse(before, _seen(wct2, ours, made, trusted)):
+            return made, trusted
+    warnings.warn(
+        "no regions were found that belong together without leaving marks: the pictures are taken as wholes",
+        HaarmonyWarning,
+        stacklevel=2,
+    )
+    return made, None
+
+
+def _seen(wct2: WCT2, content: Tensor, style: Style, regions: Regions | None) -> tuple[float, float]:
+    """The false gradient and the contrast of luma that a transfer gives to the reduced copy."""
+    result = apply_field(content, wct2.field(content, style, regions)).clamp(0, 1)
+    return float(false_gradient(content, result)), float(luma(result).std(unbiased=False))
+
+
+def _worse(before: tuple[float, float], after: tuple[float, float]) -> bool:
+    rose = after[0] > _GRADIENT_RISE * before[0] + _GRADIENT_MORE
+    return rose or after[1] < _CONTRAST_KEPT * before[1]
 
 
 def _small(wct2: WCT2, rows: Rows) -> Tensor:
