@@ -1,0 +1,120 @@
+"""Matching at the features of a network, from one level to the next: what AdaIN, WCT and PhotoWCT share.
+
+At each level the picture is encoded, its feature gets the statistics of the style's there, and the decoder of
+that level makes it a picture again, for the next level to begin with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from haarmony.matching import Matching, Mixture, Target, solve
+from haarmony.methods.method import Example, Step, Watch
+from haarmony.methods.wct2 import change
+from haarmony.moments import Moments
+from haarmony.networks.levels import LevelAutoencoder
+from haarmony.networks.weights import load_levels
+
+Targets = dict[int, dict[str, Target]]
+"""What features shall have, by level and region."""
+
+known_levels = cache(load_levels)
+"""A network is read once a process."""
+
+
+@torch.no_grad()
+def cascade(
+    network: LevelAutoencoder,
+    content: Example,
+    styles: Sequence[Example],
+    *,
+    levels: Sequence[int],
+    matching: Matching,
+    strength: float,
+    work_side: int | None,
+    watch: Watch,
+) -> Tensor:
+    """A picture with the style's statistics at these levels, the first of them first.
+
+    Args:
+        network: that decodes from each of the levels.
+        content: the picture.
+        styles: one or several, whose maps are averaged by their shares.
+        levels: of 1 to 4.
+        matching: of the features' moments.
+        strength: of every level: from the feature as it is to the matched one.
+        work_side: the long side of the copies that are worked on, at most; None for full size.
+        watch: called after every level.
+
+    Returns:
+        (1, 3, h, w) in [0, 1], of the size of the copy.
+    """
+    picture = reduced(content.picture, work_side)
+    height, width = picture.shape[-2:]
+    labels = list(content.weights((1, 1)))
+    targets = measured(network, styles, labels, levels, work_side)
+    for done, level in enumerate(levels, start=1):
+        features, aside = network.encode(enlarged(picture, network.smallest), level)
+        feature = features[level]
+        weights = content.weights((feature.shape[-2], feature.shape[-1]))
+        moments = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
+        maps = {label: solve(matching, one, targets[level][label]) for label, one in moments.items()}
+        feature = change(feature, maps, weights, strength)
+        picture = network.decode(feature, level, aside)[..., :height, :width].clamp(0, 1)
+        watch(Step(done, len(levels), picture=picture))
+    return picture
+
+
+def measured(
+    network: LevelAutoencoder,
+    styles: Sequence[Example],
+    labels: Sequence[str],
+    levels: Sequence[int],
+    work_side: int | None,
+) -> Targets:
+    """The moments of the styles at these levels, by region; a region that a style lacks has all of it."""
+    found: dict[int, dict[str, list[tuple[Moments, float]]]]
+    found = {level: {label: [] for label in labels} for level in levels}
+    for style in styles:
+        features, _ = network.encode(
+            enlarged(reduced(style.picture, work_side), network.smallest), max(levels)
+        )
+        for level in levels:
+            feature = features[level]
+            weights = style.weights((feature.shape[-2], feature.shape[-1]))
+            for label, parts in found[level].items():
+                parts.append((Moments.of(feature[0], weights.get(label)).cpu(), style.share))
+    return {
+        level: {
+            label: parts[0][0] if len(parts) == 1 else Mixture(tuple(parts)) for label, parts in at.items()
+        }
+        for level, at in found.items()
+    }
+
+
+def reduced(picture: Tensor, work_side: int | None) -> Tensor:
+    """(1, 3, H, W) with a long side of at most `work_side`."""
+    height, width = picture.shape[-2:]
+    if work_side is None or max(height, width) <= work_side:
+        return picture
+    scale = work_side / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    return F.interpolate(picture, size, mode="bilinear", antialias=True)
+
+
+def enlarged(picture: Tensor, smallest: int) -> Tensor:
+    """Borders repeated on the right and below a picture that is too small for a network."""
+    missing = [max(0, smallest - side) for side in picture.shape[-2:]]
+    return F.pad(picture, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else picture
+
+
+def to_size(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, 3, h, w) enlarged to a content's size where it was worked on in reduced form."""
+    if picture.shape[-2:] == size:
+        return picture
+    return F.interpolate(picture, size, mode="bicubic", align_corners=False)
