@@ -19,11 +19,14 @@ from haarmony.errors import InputError
 from haarmony.methods.settings import Setting, read_settings, settings_of
 
 if TYPE_CHECKING:
+    from haarmony.methods.adain import AdaIN
     from haarmony.methods.distribution_transfer import DistributionTransfer
     from haarmony.methods.histogram_matching import HistogramMatching
     from haarmony.methods.method import Method
     from haarmony.methods.monge_kantorovich import MongeKantorovich
+    from haarmony.methods.photowct import PhotoWCT
     from haarmony.methods.reinhard import Reinhard
+    from haarmony.methods.wct import WCT
     from haarmony.methods.wct2 import WCT2
 
 DEFAULT = "wct2"
@@ -34,17 +37,23 @@ METHODS: Mapping[str, str] = {
     "reinhard": "Reinhard",
     "distribution_transfer": "DistributionTransfer",
     "monge_kantorovich": "MongeKantorovich",
+    "adain": "AdaIN",
+    "wct": "WCT",
+    "photowct": "PhotoWCT",
 }
 """Module to class, in the order of the literature; `wct2` stands apart."""
 
 __all__ = [
     "DEFAULT",
     "METHODS",
+    "WCT",
     "WCT2",
+    "AdaIN",
     "Card",
     "DistributionTransfer",
     "HistogramMatching",
     "MongeKantorovich",
+    "PhotoWCT",
     "Reinhard",
     "cards",
     "make",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
@@ -19,12 +19,15 @@ from haarmony.methods.method import Example, Transfer, Watch
 from haarmony.methods.settings import option
 from haarmony.moments import Moments
 
+_NETWORKS = {"vgg19": "vgg19_adain", "compact": "compact_plain"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdaIN(Transfer):
     """Artistic transfer by mean and standard deviation of VGG-19's relu4_1.
 
     Attributes:
+        backbone: `vgg19`, or `compact`, whose features are a few components of it.
         keep_colours: whether the styles first get the content's distribution of colours (section 7.3, after
             Gatys et al., CVPR 2017), so that only their texture is taken.
         work_side: see `cascade`; the result is enlarged to the content's size.
@@ -38,12 +41,13 @@ class AdaIN(Transfer):
     takes_several: ClassVar[bool] = True
     blends: ClassVar[bool] = False
 
+    backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
     keep_colours: bool = option(False, "give the style the content's colours first")
     work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network, _ = known_levels("vgg19_adain")
+        network = known_levels(_NETWORKS[self.backbone])
         if self.keep_colours:
             styles = [coloured(style, content) for style in styles]
         picture = cascade(

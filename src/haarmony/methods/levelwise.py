@@ -13,18 +13,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from haarmony.matching import Matching, Mixture, Target, solve
+from haarmony.matching import Affine, Matching, Mixture, Target, solve, zca
 from haarmony.methods.method import Example, Step, Watch
 from haarmony.methods.wct2 import change
 from haarmony.moments import Moments
-from haarmony.networks.levels import LevelAutoencoder
-from haarmony.networks.weights import load_levels
+from haarmony.networks.levels import LevelAutoencoder, WaveletLevels
+from haarmony.networks.weights import MODELS, load_levels, load_network
 
 Targets = dict[int, dict[str, Target]]
 """What features shall have, by level and region."""
 
-known_levels = cache(load_levels)
-"""A network is read once a process."""
+BACKBONES = {"vgg19": "vgg19_plain", "compact": "compact_plain"}
+"""The networks of WCT, by what they are asked for."""
+
+
+@cache
+def known_levels(name: str) -> LevelAutoencoder:
+    """A network by its name in `networks.weights`; read once a process."""
+    return WaveletLevels(load_network(name)[0]) if name in MODELS else load_levels(name)[0]
 
 
 @torch.no_grad()
@@ -95,6 +101,11 @@ def measured(
         }
         for level, at in found.items()
     }
+
+
+def whitening_colouring(content: Moments, style: Moments, *, ridge: float) -> Affine:
+    """`zca` with a ridge that is a share of the content's mean variance."""
+    return zca(content, style, ridge=ridge * float(content.covariance().diagonal().mean()))
 
 
 def reduced(picture: Tensor, work_side: int | None) -> Tensor:

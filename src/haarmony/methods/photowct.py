@@ -19,12 +19,12 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.guided import guide, guided_planes
-from haarmony.matching import zca
 from haarmony.matting import MattingLaplacian
-from haarmony.methods.levelwise import cascade, known_levels, reduced
+from haarmony.methods.levelwise import cascade, known_levels, reduced, whitening_colouring
 from haarmony.methods.method import Example, Step, Transfer, Watch, unwatched
 from haarmony.methods.settings import option
 
+_NETWORKS = {"vgg19": "vgg19_places", "compact": "compact"}
 _GUIDED_RADIUS = 17.0
 _GUIDED_RIDGE = 1e-3
 _FINE_RADIUS = 3.0
@@ -36,6 +36,8 @@ class PhotoWCT(Transfer):
     """Photorealistic transfer by the covariance of VGG-19's features, then smoothing along the content.
 
     Attributes:
+        backbone: `vgg19`; or `compact`, which pools by wavelets: its unpooling has the content's high bands
+            in place of the maxima's places.
         smoothing: the second step; `none` shows the first alone. For the second alone see `smoothed`.
         fidelity: lambda of the paper: how much the smoothing keeps to the stylized picture.
         work_side: see `cascade`. The result of a larger picture is brought to its size as a local affine
@@ -49,11 +51,12 @@ class PhotoWCT(Transfer):
     needs: ClassVar[str] = "VGG-19's weights"
     takes_several: ClassVar[bool] = True
 
+    backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
     smoothing: Literal["closed-form", "guided", "none"] = option("closed-form", "the second step")
     levels: tuple[int, ...] = option(
         (4, 3, 2, 1), "features that are matched, in this order", least=1, most=4
     )
-    ridge: float = option(1e-3, "what is fainter, in squared units of the mean, is not amplified", least=0)
+    ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
     fidelity: float = option(1e-4, "how much the smoothing keeps to the stylized picture", least=1e-6, most=1)
     work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
 
@@ -64,13 +67,13 @@ class PhotoWCT(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network, _ = known_levels("vgg19_places")
+        network = known_levels(_NETWORKS[self.backbone])
         stylized = cascade(
             network.to(content.picture.device),
             content,
             styles,
             levels=self.levels,
-            matching=partial(zca, ridge=self.ridge),
+            matching=partial(whitening_colouring, ridge=self.ridge),
             strength=1.0,
             work_side=self.work_side,
             watch=watch,

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
 from haarmony.errors import InputError
-from haarmony.matching import zca
-from haarmony.methods.levelwise import cascade, known_levels, to_size
+from haarmony.methods.levelwise import BACKBONES, cascade, known_levels, to_size, whitening_colouring
 from haarmony.methods.method import Example, Transfer, Watch
 from haarmony.methods.settings import option
 
@@ -30,9 +29,10 @@ class WCT(Transfer):
     """Artistic transfer by the covariance of VGG-19's features, at one level or several.
 
     Attributes:
+        backbone: `vgg19`, or `compact`, whose features are a few components of it.
         levels: of the features, in the order in which they are matched.
-        ridge: added to both covariances, in squared units of a feature's mean: what is fainter than that is
-            not amplified.
+        ridge: added to both covariances, as a share of the content's mean variance: what is fainter than that
+            is not amplified.
         work_side: see `cascade`; the result is enlarged to the content's size.
     """
 
@@ -45,10 +45,11 @@ class WCT(Transfer):
     blends: ClassVar[bool] = False
 
     strength: float = option(0.6, "of every level, from 0, the content itself, to 1", least=0, most=1)
+    backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
     levels: tuple[int, ...] = option(
         (4, 3, 2, 1), "features that are matched, in this order", least=1, most=4
     )
-    ridge: float = option(1e-3, "what is fainter, in squared units of the mean, is not amplified", least=0)
+    ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
     work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
 
     def __post_init__(self) -> None:
@@ -58,14 +59,13 @@ class WCT(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network, _ = known_levels("vgg19_plain")
-        matching = partial(zca, ridge=self.ridge)
+        network = known_levels(BACKBONES[self.backbone])
         picture = cascade(
             network.to(content.picture.device),
             content,
             styles,
             levels=self.levels,
-            matching=matching,
+            matching=partial(whitening_colouring, ridge=self.ridge),
             strength=self.strength,
             work_side=self.work_side,
             watch=watch,

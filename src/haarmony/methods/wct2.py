@@ -478,7 +478,9 @@ class WCT2(nn.Module):
         return match_regions(regions, style.areas, whole=self.recipe.unmatched == "whole")
 
 
-def change(feature: Tensor, maps: Mapping[str, SiteMap], weights: Weights, strength: float) -> Tensor:
+def change(
+    feature: Tensor, maps: Mapping[str, SiteMap | Affine], weights: Weights, strength: float
+) -> Tensor:
     """A feature (1, C, H, W) with the map of every region applied by its weights, and by strength."""
     mapped = feature
     for label, weight in weights.items():

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from haarmony.errors import WeightsError
 from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
-from haarmony.networks.levels import PooledLevels
+from haarmony.networks.imagined import ImaginedCompact
+from haarmony.networks.levels import LevelAutoencoder, PooledLevels
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19, Unpooling
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
@@ -95,10 +96,10 @@ def load_network(name: str) -> tuple[WaveletAutoencoder, str]:
     return cast(WaveletAutoencoder, network), identity
 
 
-def load_levels(name: str) -> tuple[PooledLevels, str]:
-    """VGG-19 with max-pooling and trained decoders, of `DECODERS`; see `load_network`."""
+def load_levels(name: str) -> tuple[LevelAutoencoder, str]:
+    """A network with a decoder from each of its levels, of `DECODERS`; see `load_network`."""
     network, identity = _load(DECODERS, name)
-    return cast(PooledLevels, network), identity
+    return cast(LevelAutoencoder, network), identity
 
 
 def _load(known: Mapping[str, Model], name: str) -> tuple[nn.Module, str]:
@@ -217,6 +218,12 @@ def _pooled(unpooling: Unpooling) -> Callable[[dict[str, Tensor]], PooledLevels]
     return build
 
 
+def _imagined(tensors: dict[str, Tensor]) -> ImaginedCompact:
+    network = ImaginedCompact(_compact(read_shipped("compact")))
+    network.load_state_dict(network.state_dict() | tensors)
+    return network
+
+
 def _compact(tensors: dict[str, Tensor]) -> Compact:
     with torch.device("meta"):
         network = Compact()
@@ -301,8 +308,9 @@ MODELS: dict[str, Model] = {
 """The wavelet autoencoders, by name."""
 
 DECODERS: dict[str, Model] = {
+    "compact_plain": Model("compact_plain.safetensors", "", "Apache-2.0", 0, _imagined),
     "vgg19_plain": _pooled_model("nearest", "vgg19_plain", "", 0),
     "vgg19_places": _pooled_model("places", "vgg19_places", "", 0),
     "vgg19_adain": _pooled_model("nearest", "vgg19_adain", "", 0),
 }
-"""VGG-19 with max-pooling and the decoders of WCT, PhotoWCT and AdaIN, by name."""
+"""The networks of AdaIN, WCT and PhotoWCT, with decoders that need no skips, by name."""

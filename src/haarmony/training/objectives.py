@@ -81,12 +81,11 @@ def stylisation(network: PooledVGG19, picture: Tensor, *, style_weight: float) -
     seen, _ = network.encode_all(network.decode(wanted, poolings))
     content = (seen[network.level] - wanted).square().mean((1, 2, 3))
     style = sum(
-        (_statistics(seen[level]) - _statistics(own[level]).roll(1, 0)).square().mean((1, 2))
-        for level in seen
+        (statistics(seen[level]) - statistics(own[level]).roll(1, 0)).square().mean((1, 2)) for level in seen
     )
     return (content + style_weight * style).add(1e-5).log().mean(), decibels(content.log().mean())
 
 
-def _statistics(feature: Tensor) -> Tensor:
+def statistics(feature: Tensor) -> Tensor:
     """Mean and standard deviation of each channel: (B, 2, C)."""
     return torch.stack([feature.mean((2, 3)), feature.var((2, 3)).add(1e-5).sqrt()], 1)
