@@ -95,9 +95,12 @@ def smoothed(
 ) -> Tensor:
     """The smoothing step (section 3.2, eq. 6) of any stylized picture.
 
-    R = (1 - a) (I - a S)^-1 Y with S = D^-1/2 W D^-1/2 and a = 1 / (1 + fidelity), W the matting affinities
-    of the content and D their row sums. With D - W = L it is D^1/2 Z, where Z solves
-    (fidelity D + L) Z = fidelity D^1/2 Y.
+    R = (1 - a) (I - a S)^-1 Y with a = 1 / (1 + fidelity), where S are the matting affinities W of the content
+    over their row sums D. With D - W = L that is (fidelity D + L) R = fidelity D Y.
+
+    The paper has S = D^-1/2 W D^-1/2. D is the number of windows that hold a pixel, nine but at the border, so
+    inside the two are one; at the border the paper's R falls with the root of D, and the picture gets a dark
+    frame. S = D^-1 W has none.
 
     Args:
         stylized: Y, (1, 3, H, W).
@@ -109,14 +112,13 @@ def smoothed(
         R, (1, 3, H, W), not clipped.
     """
     laplacian = MattingLaplacian.of(content)
-    root = laplacian.windows.sqrt()
     weight = fidelity * laplacian.windows
     most = 1000
-    z = laplacian.solve(
+    result = laplacian.solve(
         weight,
-        fidelity * root * stylized[0],
-        start=stylized[0] / root,
+        weight * stylized[0],
+        start=stylized[0],
         steps=most,
-        watch=lambda step, z: watch(Step(step, most, picture=(root * z)[None])),
+        watch=lambda step, planes: watch(Step(step, most, picture=planes[None])),
     )
-    return (root * z)[None]
+    return result[None]
