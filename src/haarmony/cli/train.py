@@ -34,6 +34,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         ("distil", _distil, "distil VGG-19 into compact"),
         ("transfer", _transfer, "train a distilled compact through the matching"),
         ("decoder", _decoder, "train a decoder of VGG-19"),
+        ("imagined", _imagined, "teach compact to decode without its skips"),
     ):
         parser = kinds.add_parser(name, parents=[shared], help=text, description=f"{text}.".capitalize())
         _add_options(parser, run)
@@ -118,6 +119,21 @@ def _decoder(options: argparse.Namespace) -> None:
     )
     if options.export:
         decoder.export(checkpoints, options.export)
+
+
+def _imagined(options: argparse.Namespace) -> None:
+    from haarmony.networks.weights import load_network
+    from haarmony.training import imagined
+    from haarmony.training.photos import load_photos
+
+    settings = _with(imagined.ImaginedSettings(), options)
+    photos = load_photos(options.photos, at_least=settings.size)
+    network, _ = load_network("compact")
+    imagined.train_imagined(
+        network, photos, options.out, settings, validation=_validation(options), device=options.device
+    )
+    if options.export:
+        imagined.export(options.out / imagined.CHECKPOINT, options.export)
 
 
 def _validation(options: argparse.Namespace) -> "list[Tensor]":

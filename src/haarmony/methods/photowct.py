@@ -95,12 +95,12 @@ def smoothed(
 ) -> Tensor:
     """The smoothing step (section 3.2, eq. 6) of any stylized picture.
 
-    R = (1 - a) (I - a S)^-1 Y with a = 1 / (1 + fidelity), where S are the matting affinities W of the content
-    over their row sums D. With D - W = L that is (fidelity D + L) R = fidelity D Y.
+    R = (1 - a) (I - a S)^-1 Y with a = 1 / (1 + fidelity), where S are the matting affinities W of the
+    content over their row sums D. With D - W = L that is (fidelity D + L) R = fidelity D Y.
 
-    The paper has S = D^-1/2 W D^-1/2. D is the number of windows that hold a pixel, nine but at the border, so
-    inside the two are one; at the border the paper's R falls with the root of D, and the picture gets a dark
-    frame. S = D^-1 W has none.
+    The paper has S = D^-1/2 W D^-1/2. D is the number of windows that hold a pixel, nine but at the border,
+    so inside the two are one; at the border the paper's R falls with the root of D, and the picture gets a
+    dark frame. S = D^-1 W has none.
 
     Args:
         stylized: Y, (1, 3, H, W).

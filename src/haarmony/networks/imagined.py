@@ -17,6 +17,9 @@ from haarmony.wavelets import Bands, haar_merge
 POOLED = {3: WIDTHS[1], 4: WIDTHS[2]}
 """The levels that begin with a pooling, and the channels of what is pooled."""
 
+OWN = ("network.correct.", "network.unmix.", "imagine.")
+"""How the names of the tensors begin that are this decoder's own; the encoder's are those of `compact`."""
+
 
 class Imagination(nn.Sequential):
     """LL (B, C, h, w) to LH, HL and HH side by side (B, 3C, h, w); zero before it is trained."""
@@ -66,8 +69,3 @@ class ImaginedCompact(LevelAutoencoder):
                 bands = torch.chunk(self.imagine[str(shallower)](x), 3, 1)
                 x = haar_merge(Bands(x, *bands), aside[shallower - 1])
         return haar_merge(Bands(*x.chunk(4, 1)), aside[0]) + 0.5
-
-    def decoder(self) -> dict[str, Tensor]:
-        """The tensors that are this decoder's own, by name."""
-        own = ("network.correct.", "network.unmix.", "imagine.")
-        return {name: tensor for name, tensor in self.state_dict().items() if name.startswith(own)}

@@ -7,19 +7,23 @@ like is judged by the encoder itself, which was distilled from VGG-19's features
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import cast
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from haarmony.errors import InputError
 from haarmony.matching import mean_std
 from haarmony.moments import Moments
+from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
-from haarmony.networks.imagined import ImaginedCompact
+from haarmony.networks.imagined import OWN, ImaginedCompact
 from haarmony.training.checkpoint import load_checkpoint, resume, save_checkpoint
 from haarmony.training.objectives import log_error, statistics
 from haarmony.training.photos import crops, recoloured
@@ -84,7 +88,7 @@ def _relative(made: Tensor, wanted: Tensor) -> Tensor:
 
 
 def train_imagined(
-    compact: Compact,
+    compact: WaveletAutoencoder,
     photos: list[Tensor],
     folder: Path,
     settings: ImaginedSettings,
@@ -96,7 +100,7 @@ def train_imagined(
     """Train, or go on from `folder`/imagined.pt.
 
     Args:
-        compact: the trained network.
+        compact: the trained `Compact`.
         photos: uint8 (3, H, W), from `load_photos`.
         folder: receives the checkpoint, and a sheet when there are photos for validation.
         settings: the recipe.
@@ -105,7 +109,7 @@ def train_imagined(
         log_every: steps between two lines of progress and two checkpoints.
     """
     torch.manual_seed(settings.seed)
-    network = ImaginedCompact(compact).to(device).requires_grad_(False)
+    network = ImaginedCompact(cast(Compact, compact)).to(device).requires_grad_(False)
     learning = [network.network.correct, network.network.unmix, network.imagine]
     parameters = [one.requires_grad_(True) for module in learning for one in module.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
@@ -139,10 +143,16 @@ def train_imagined(
     return network
 
 
-def export(checkpoint: Path, network: ImaginedCompact, target: Path) -> None:
-    """Write the decoder as fp16 safetensors, the form that ships, with the settings of its checkpoint."""
-    state = load_checkpoint(checkpoint) or {}
+def export(checkpoint: Path, target: Path) -> None:
+    """Write the decoder of a checkpoint as fp16 safetensors, the form that ships.
+
+    Raises:
+        InputError: when there is no checkpoint.
+    """
+    state = load_checkpoint(checkpoint)
+    if state is None:
+        raise InputError(f"no checkpoint at {checkpoint}: train first")
+    own = {name: one.half().contiguous() for name, one in state["network"].items() if name.startswith(OWN)}
     part = target.with_name(target.name + ".part")
-    tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.decoder().items()}
-    save_file(tensors, part, {"training": str(state.get("settings"))})
+    save_file(own, part, {"training": json.dumps(state["settings"] | {"step": state["step"]})})
     part.replace(target)
