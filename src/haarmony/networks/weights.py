@@ -309,7 +309,12 @@ MODELS: dict[str, Model] = {
 
 DECODERS: dict[str, Model] = {
     "compact_plain": Model("compact_plain.safetensors", "", "Apache-2.0", 0, _imagined),
-    "vgg19_plain": _pooled_model("nearest", "vgg19_plain", "", 0),
+    "vgg19_plain": _pooled_model(
+        "nearest",
+        "vgg19_plain",
+        "ebcda5b9b3bbf53a09ec27741a94a2048234d1b6c439efa5954f81af48e4c95a",
+        7_680_216,
+    ),
     "vgg19_places": _pooled_model("places", "vgg19_places", "", 0),
     "vgg19_adain": _pooled_model("nearest", "vgg19_adain", "", 0),
 }
