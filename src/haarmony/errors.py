@@ -21,5 +21,9 @@ class WeightsError(HaarmonyError):
     """Weights that are missing, damaged or of another network."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Long work was interrupted from the keyboard and ended well: what there is, and how to go on."""
+
+
 class HaarmonyWarning(UserWarning):
     """Something that was done in part only, or left out, and that the user may want to know."""

@@ -11,29 +11,42 @@ StrPath: TypeAlias = str | os.PathLike[str]
 
 
 @contextmanager
-def replacing(path: StrPath) -> Iterator[BinaryIO]:
-    """Yield a new binary file that takes the place of ``path`` once the block has ended well.
+def beside(path: StrPath) -> Iterator[Path]:
+    """Yield the name of a new file that takes the place of ``path`` once the block has ended well.
 
-    The bytes go to a hidden file beside the target, which is renamed over it at the end. Whatever stops the
-    block, an interrupt from the keyboard included, leaves the target as it was and no other file. A symbolic
-    link is followed: its target is replaced and the link stays.
+    It is a hidden file beside the target, which is renamed over it at the end. Whatever stops the block, an
+    interrupt from the keyboard included, leaves the target as it was and no other file. A symbolic link is
+    followed: its target is replaced and the link stays.
 
     Args:
         path: The file to write. Its folder must exist.
 
     Raises:
-        OSError: The folder is missing or cannot be written, or the disk is full.
+        OSError: The file cannot be renamed.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            yield file
+        yield temporary
         temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def replacing(path: StrPath) -> Iterator[BinaryIO]:
+    """Yield a new binary file that takes the place of ``path`` once the block has ended well.
+
+    Args:
+        path: The file to write, as :func:`beside` does.
+
+    Raises:
+        OSError: The folder is missing or cannot be written, or the disk is full.
+    """
+    with beside(path) as temporary, temporary.open("xb") as file:
+        yield file
 
 
 def probe(path: StrPath) -> None:

@@ -93,10 +93,12 @@ class Film(Protocol):
     Attributes:
         path: The file or folder.
         header: What it says of itself.
+        is_cut_short: Whether frames came to an end, when they were last read, before the film should.
     """
 
     path: Path
     header: FilmHeader
+    is_cut_short: bool
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Decode the frames from number ``start`` to before ``stop``, in order; can be asked again.

@@ -6,10 +6,13 @@ swscale assumes BT.601 and limited range wherever it is not told, so nothing her
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 import numpy as np
 from av import VideoFrame
+from av.filter import Graph
+from av.video.plane import VideoPlane
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -36,6 +39,9 @@ _CAREFUL: Final = (
     | Interpolation.FULL_CHR_H_INT
     | Interpolation.FULL_CHR_H_INP
 )
+_WHITE: Final = 0xFF00
+"""What swscale takes for white in RGB of 16 bits, and gives for it where the range is limited; where it is
+full, samples are shifted to 16 bits."""
 _HIGH_DEFINITION: Final = 720
 
 
@@ -73,12 +79,14 @@ class Converter:
 
     def __init__(self, colour: Colour) -> None:
         self._colour = colour
-        self._reformatter = VideoReformatter()
+        self._to_rgb = VideoReformatter()
+        self._from_rgb = VideoReformatter()
+        self._sited: Graph | None = None
 
     def to_rgb(self, frame: VideoFrame, depth: int) -> NDArray[Any]:
         """``(height, width, 3)``, uint8 or uint16, full range."""
         matrix = _SWSCALE_MATRIX.get(self._colour.matrix)
-        rgb = self._reformatter.reformat(
+        rgb = self._to_rgb.reformat(
             frame,
             format="gbrp" if depth == 8 else _native("gbrp16"),
             src_colorspace=matrix,
@@ -87,29 +95,55 @@ class Converter:
             dst_color_range=_FULL,
             interpolation=_CAREFUL,
         )
-        return np.asarray(rgb.to_ndarray())
+        pixels = np.asarray(rgb.to_ndarray())
+        if depth == 8:
+            return pixels
+        bits = max(component.bits for component in frame.format.components)
+        white = ((1 << bits) - 1) << (16 - bits) if self._colour.full_range else _WHITE
+        return _scaled(pixels, 65535 / white)
 
     def from_rgb(self, pixels: NDArray[Any], pixel_format: str) -> VideoFrame:
         """A frame of the encoder's format, tagged as the film's own are."""
         colour = self._colour
-        rgb = VideoFrame.from_ndarray(
-            np.ascontiguousarray(pixels), format="rgb24" if pixels.dtype == np.uint8 else _native("rgb48")
-        )
+        if pixels.dtype == np.uint8:
+            rgb = VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+        else:
+            rgb = VideoFrame.from_ndarray(_scaled(pixels, _WHITE / 65535), format=_native("rgb48"))
         matrix = _SWSCALE_MATRIX[colour.matrix]
-        frame = self._reformatter.reformat(
-            rgb,
-            format=pixel_format,
+        frame = self._from_rgb.reformat(
+            self._with_site(rgb),
+            format=f"yuv{pixel_format[3:6]}p16le" if colour.full_range else pixel_format,
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=_FULL,
             dst_color_range=_FULL if colour.full_range else _LIMITED,
             interpolation=_CAREFUL,
         )
+        if colour.full_range:
+            frame = _rounded(frame, pixel_format)
         frame.colorspace = colour.tagged_matrix
         frame.color_range = _FULL if colour.full_range else _LIMITED
         frame.color_primaries = colour.primaries
         frame.color_trc = colour.transfer
         return frame
+
+    def _with_site(self, rgb: VideoFrame) -> VideoFrame:
+        """Say that chroma is to lie on the left, as it does in H.264, HEVC, AV1 and ProRes.
+
+        A frame that is read says where its own lies. One made from an array would get it between two columns,
+        and its colours would move by half a pixel.
+        """
+        if self._sited is None:
+            self._sited = Graph()
+            self._sited.link_nodes(
+                self._sited.add_buffer(
+                    width=rgb.width, height=rgb.height, format=rgb.format, time_base=Fraction(1)
+                ),
+                self._sited.add("setparams", "chroma_location=left"),
+                self._sited.add("buffersink"),
+            ).configure()
+        self._sited.vpush(rgb)
+        return self._sited.vpull()
 
 
 def encoded(colour: Colour) -> Colour:
@@ -117,6 +151,31 @@ def encoded(colour: Colour) -> Colour:
     if colour.matrix != RGB:
         return colour
     return Colour(_BT709, False, _BT709, _BT709, _BT709)
+
+
+def _rounded(deep: VideoFrame, pixel_format: str) -> VideoFrame:
+    """A frame of 16 bits and full range at fewer bits; swscale would cut the chroma off instead."""
+    frame = VideoFrame(deep.width, deep.height, pixel_format)
+    bits = frame.format.components[0].bits
+    scale = ((1 << bits) - 1) / 65535
+    dtype = np.dtype(np.uint8 if bits == 8 else "<u2")
+    for number, (plane, source) in enumerate(zip(frame.planes, deep.planes, strict=True)):
+        zero = 0 if number == 0 else 1 << 15
+        values = np.round((np.arange(1 << 16) - zero) * scale) + (zero >> (16 - bits))
+        samples = _samples(source, np.dtype("<u2"))
+        _samples(plane, dtype)[:] = np.take(values.clip(0, (1 << bits) - 1).astype(dtype), samples)
+    return frame
+
+
+def _samples(plane: VideoPlane, dtype: np.dtype[Any]) -> NDArray[Any]:
+    rows = np.asarray(memoryview(plane)).reshape(plane.height, plane.line_size)
+    samples: NDArray[Any] = rows[:, : plane.width * dtype.itemsize].view(dtype)
+    return samples
+
+
+def _scaled(pixels: NDArray[Any], factor: float) -> NDArray[np.uint16]:
+    table = np.minimum(np.arange(1 << 16) * factor + 0.5, 65535).astype(np.uint16)
+    return np.take(table, pixels)
 
 
 def _native(pixel_format: str) -> str:

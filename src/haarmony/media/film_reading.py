@@ -35,6 +35,7 @@ class VideoFilm:
 
     def __init__(self, path: Path, *, keep_partial: bool = False) -> None:
         self.path = path
+        self.is_cut_short = False
         self._keep_partial = keep_partial
         self._keyframes: Keyframes | None = None
         with opened_video(path) as (container, stream):
@@ -129,6 +130,7 @@ class VideoFilm:
     def _stop(self, why: str) -> None:
         if not self._keep_partial:
             raise FilmError(f"{named(self.path)}: {why}; --keep-partial takes what can be decoded")
+        self.is_cut_short = True
         warnings.warn(
             f"{named(self.path)}: {why}; what can be decoded is kept", HaarmonyWarning, stacklevel=2
         )
