@@ -105,9 +105,8 @@ def main() -> None:
             for way, run in ready.items():
                 error = float((run(x) - wanted).abs().max()) * 255
                 ratio = fastest[way] / fastest["torch"]
-                print(
-                    f"{name} {options.side} {way}: {fastest[way] * 1e3:.1f} ms, {ratio:.2f}, error {error:.3f}"
-                )
+                milliseconds = fastest[way] * 1e3
+                print(f"{name} {options.side} {way}: {milliseconds:.1f} ms, {ratio:.2f}, error {error:.3f}")
 
 
 if __name__ == "__main__":
