@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from numpy.typing import NDArray
 
 from haarmony.errors import FilmError
 from haarmony.media.files import StrPath
 from haarmony.media.opening import named
+
+ANIMATED: Final = (".gif", ".webp")
+"""Extensions of animated pictures."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,13 @@ class Film(Protocol):
     Attributes:
         path: The file or folder.
         header: What it says of itself.
+        is_container: Whether the file may hold more than pictures: sound, subtitles, chapters.
         is_cut_short: Whether frames came to an end, when they were last read, before the film should.
     """
 
     path: Path
     header: FilmHeader
+    is_container: bool
     is_cut_short: bool
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
@@ -119,20 +124,30 @@ class Film(Protocol):
         ...
 
 
-def open_film(path: StrPath, *, keep_partial: bool = False) -> Film:
+def open_film(path: StrPath, *, keep_partial: bool = False, rate: float = 25) -> Film:
     """Open a video file, a folder of numbered pictures, or an animated GIF or WebP.
 
     Args:
         path: The file or folder.
         keep_partial: Take what can be decoded of a damaged film, with a warning, instead of an error.
+        rate: Frames a second of a folder of pictures.
 
     Raises:
         FilmError: It cannot be read, has no frames, or is HDR (PQ or HLG); or PyAV is not installed.
     """
+    path = Path(path)
+    if path.is_dir():
+        from haarmony.media.film_folder import FolderFilm
+
+        return FolderFilm(path, rate=Fraction(rate).limit_denominator(1001))
+    if path.suffix.lower() in ANIMATED:
+        from haarmony.media.film_animated import AnimatedFilm
+
+        return AnimatedFilm(path, keep_partial=keep_partial)
     try:
         from haarmony.media.film_reading import VideoFilm
     except ImportError as error:
         raise FilmError(
             f"{named(path)}: films need an extra and Python 3.11 or newer: pip install 'haarmony[video]'"
         ) from error
-    return VideoFilm(Path(path), keep_partial=keep_partial)
+    return VideoFilm(path, keep_partial=keep_partial)

@@ -17,7 +17,7 @@ from av.codec.context import CodecContext, Flags
 
 from haarmony.errors import FilmError
 from haarmony.media.files import StrPath
-from haarmony.media.film import Colour, FilmHeader
+from haarmony.media.film import ANIMATED, Colour, FilmHeader
 from haarmony.media.film_colour import encoded
 from haarmony.media.opening import named
 
@@ -171,7 +171,7 @@ def muxer_for(path: StrPath) -> str:
     if extension not in MUXERS:
         raise FilmError(
             f"{named(path)} cannot be written as {extension or 'a file without extension'}: end the name in "
-            f"one of {' '.join(MUXERS)}"
+            f"one of {' '.join([*MUXERS, *ANIMATED])}, or in a slash for a folder of pictures"
         )
     return MUXERS[extension]
 

@@ -71,7 +71,7 @@ def assemble(
         film.time_base = encoding.time_base
         film.set_display_matrix(source.header.rotation)
         packets = _muxed(pictures, film, encoding.time_base)
-        if not source.path.is_file():
+        if not source.is_container:
             output.start_encoding()
             for packet in packets:
                 output.mux(packet)

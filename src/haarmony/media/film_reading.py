@@ -33,6 +33,8 @@ class VideoFilm:
     Every iteration opens the file anew, so that several can run side by side.
     """
 
+    is_container = True
+
     def __init__(self, path: Path, *, keep_partial: bool = False) -> None:
         self.path = path
         self.is_cut_short = False

@@ -17,9 +17,8 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from av.packet import Packet
 
-from haarmony.errors import FilmError
 from haarmony.media.files import StrPath, replacing
-from haarmony.media.opening import named
+from haarmony.media.film_settings import refuse_change
 
 _SETTINGS: Final = "settings.json"
 _PARTIAL: Final = "partial"
@@ -166,7 +165,7 @@ def opened_work(output: StrPath, settings: Mapping[str, Any], *, resume: bool) -
     kept = work.path / _SETTINGS
     now = json.loads(json.dumps(settings))
     if resume and kept.exists():
-        _refuse_change(output, json.loads(kept.read_text()), now)
+        refuse_change(output, json.loads(kept.read_text()), now)
         work.forget_partial()
         return work
     with suppress(FileNotFoundError):
@@ -175,15 +174,6 @@ def opened_work(output: StrPath, settings: Mapping[str, Any], *, resume: bool) -
     with replacing(kept) as file:
         file.write(json.dumps(now, indent=1).encode())
     return work
-
-
-def _refuse_change(output: StrPath, before: dict[str, Any], now: dict[str, Any]) -> None:
-    for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
-            raise FilmError(
-                f"{named(output)} was begun with another {name} ({before.get(name)}, now {now.get(name)}): "
-                "give the same, or begin anew without --resume"
-            )
 
 
 def _delay(entries: list[Entry]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
@@ -17,11 +17,14 @@ import av
 from haarmony.errors import FilmError, HaarmonyError, Interrupted
 from haarmony.media.ahead import ahead
 from haarmony.media.files import StrPath, beside, probe
-from haarmony.media.film import Film, Frame
+from haarmony.media.film import ANIMATED, Film, Frame
+from haarmony.media.film_animated import write_animated
 from haarmony.media.film_codecs import SEGMENT, Encoding, encoding_for
 from haarmony.media.film_colour import Converter
 from haarmony.media.film_container import assemble, check_container
+from haarmony.media.film_folder import write_folder
 from haarmony.media.film_segments import WorkFolder, opened_work
+from haarmony.media.film_settings import fingerprint
 from haarmony.media.opening import named, one_line
 
 Progress: TypeAlias = Callable[[int], None]
@@ -30,7 +33,6 @@ _WAITING: Final = 4
 """Frames that may wait for the encoder."""
 _PATIENCE: Final = 0.1
 _FRACTIONS: Final = ("rate", "time_base", "pixel_aspect")
-_SAMPLE: Final = 1 << 20
 
 
 def write_film(
@@ -52,7 +54,8 @@ def write_film(
     never was. When an interrupt comes from the keyboard, what is done is written as a film that plays.
 
     Args:
-        path: The file to write, by its extension: .mp4, .m4v, .mov, .mkv or .webm.
+        path: The file to write, by its extension: .mp4, .m4v, .mov, .mkv, .webm; .gif and .webp, which are
+            gathered in memory; or a folder, which ends in a slash or is there, for numbered pictures.
         source: The film that the frames are made from.
         frames: Called with the number of the first frame that is not done yet, gives the frames from there
             on, with the source's index and time; in a thread of its own. Of uint8 or uint16.
@@ -70,8 +73,13 @@ def write_film(
         FilmError: It cannot be written, or was begun with other settings.
         Interrupted: From the keyboard; the file holds what is done.
     """
+    given = {**(settings or {}), "source": fingerprint(source.path)}
+    if str(path).endswith(("/", os.sep)) or Path(path).is_dir():
+        return write_folder(path, source, frames, settings=given, resume=resume, progress=progress)
+    if Path(path).suffix.lower() in ANIMATED:
+        return write_animated(path, _told(frames(0), progress), loop=getattr(source, "loop", 0))
     encoding = encoding_for(path, source.header, codec=codec, quality=quality)
-    given = {**_identity(source, encoding), **(settings or {})}
+    given |= {"encoding": _described(encoding), "FFmpeg": av.ffmpeg_version_info}
     with explained_film_writing(path):
         probe(path)
         work = opened_work(path, given, resume=resume)
@@ -135,6 +143,12 @@ def _encode(
             segment.seal(is_whole=len(segment.entries) == SEGMENT or not stop.is_set())
 
 
+def _told(frames: Iterable[Frame], progress: Progress) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        progress(frame.index + 1)
+
+
 def _until(stop: Event, frames: Iterator[Frame]) -> Iterator[Frame]:
     with closing(frames):  # type: ignore[type-var]
         for frame in frames:
@@ -143,28 +157,9 @@ def _until(stop: Event, frames: Iterator[Frame]) -> Iterator[Frame]:
             yield frame
 
 
-def _identity(source: Film, encoding: Encoding) -> dict[str, Any]:
-    """What tells a source and an encoding from others."""
-    return {
-        "source": _fingerprint(source.path),
-        "encoding": {**asdict(encoding), **{name: str(getattr(encoding, name)) for name in _FRACTIONS}},
-        "FFmpeg": av.ffmpeg_version_info,
-    }
-
-
-def _fingerprint(path: Path) -> str:
-    """Of a file's size, beginning and end; of the names and sizes in a folder."""
-    digest = hashlib.sha256()
-    if path.is_dir():
-        for picture in sorted(path.iterdir()):
-            digest.update(f"{picture.name} {picture.stat().st_size}\n".encode())
-        return digest.hexdigest()
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        digest.update(str(size).encode() + file.read(_SAMPLE))
-        file.seek(max(0, size - _SAMPLE))
-        digest.update(file.read(_SAMPLE))
-    return digest.hexdigest()
+def _described(encoding: Encoding) -> dict[str, Any]:
+    """An encoding as JSON holds it, with the version of what encodes."""
+    return {**asdict(encoding), **{name: str(getattr(encoding, name)) for name in _FRACTIONS}}
 
 
 @contextmanager

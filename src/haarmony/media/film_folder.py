@@ -1,0 +1,154 @@
+"""Folders of numbered pictures as films."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from haarmony.errors import FilmError, Interrupted
+from haarmony.media.ahead import ahead
+from haarmony.media.files import StrPath, replacing
+from haarmony.media.film import Colour, Film, FilmHeader, Frame
+from haarmony.media.film_settings import refuse_change
+from haarmony.media.opening import named
+from haarmony.media.sink import writable, write_bands, written_depth
+from haarmony.media.source import Header, open_source
+
+USUAL_RATE: Final = Fraction(25)
+_SETTINGS: Final = ".haarmony.json"
+
+
+class FolderFilm:
+    """Pictures in the order of the numbers in their names; see :class:`haarmony.media.film.Film`."""
+
+    is_container = False
+
+    def __init__(self, path: Path, *, rate: Fraction = USUAL_RATE) -> None:
+        self.path = path
+        self.is_cut_short = False
+        self.files = sorted((file for file in path.iterdir() if writable(file)), key=_numbered)
+        if not self.files:
+            raise FilmError(f"{named(path)} has no pictures: give a film, or a folder of numbered pictures")
+        with open_source(self.files[0]) as source:
+            first = source.header
+        self.header = FilmHeader(
+            width=first.width,
+            height=first.height,
+            average_rate=rate,
+            time_base=1 / rate,
+            frames=len(self.files),
+            duration=len(self.files) / rate,
+            depth=16 if first.depth > 8 else 8,
+            colour=Colour(matrix=0, full_range=True, primaries=1, transfer=13, tagged_matrix=0),
+        )
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Read the pictures; see :meth:`haarmony.media.film.Film.frames`."""
+        header = self.header
+        for index, file in list(enumerate(self.files))[start:stop]:
+            with open_source(file) as source:
+                if (source.header.width, source.header.height) != (header.width, header.height):
+                    raise FilmError(
+                        f"{named(file)} is {source.header.width} x {source.header.height}, but the film "
+                        f"began with {header.width} x {header.height}: scale it to one size"
+                    )
+                pixels = _at_depth(source.read(0, header.height)[..., :3], header.depth)
+            yield Frame(index, index * header.time_base, pixels, header.time_base)
+
+    def picture(self, index: int) -> tuple[str, Header]:
+        """The name of a frame's file, and all of it but the pixels."""
+        with open_source(self.files[index]) as source:
+            return self.files[index].name, source.header
+
+    def __enter__(self) -> FolderFilm:
+        """Return the film itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: files are open only while they are read."""
+
+
+def write_folder(
+    path: StrPath,
+    source: Film,
+    frames: Callable[[int], Iterable[Frame]],
+    *,
+    settings: Mapping[str, Any],
+    resume: bool,
+    progress: Callable[[int], None],
+) -> int:
+    """Write frames as pictures: of the source's names where it is a folder, else as numbered PNG.
+
+    Args:
+        path: The folder, which is made if it is not there.
+        source: The film that the frames are made from.
+        frames: Called with the number of the first frame that is not done yet.
+        settings: All that decides how the frames come out.
+        resume: Leave the pictures that are there, up to the first that is not.
+        progress: Called with the number of frames that are done.
+
+    Returns:
+        The number of frames of the film.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / _SETTINGS
+    now = json.loads(json.dumps(dict(settings)))
+    done = 0
+    if resume and kept.exists():
+        refuse_change(path, json.loads(kept.read_text()), now)
+        while (folder / _name(source, done)).exists():
+            done += 1
+    with replacing(kept) as file:
+        file.write(json.dumps(now, indent=1).encode())
+    try:
+        for frame in ahead(frames(done)):
+            target = folder / _name(source, frame.index)
+            _write(target, source, frame)
+            done = frame.index + 1
+            progress(done)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: {named(path)} holds the {done} frames that are done; --resume goes on"
+        ) from None
+    kept.unlink()
+    return done
+
+
+def _write(target: Path, source: Film, frame: Frame) -> None:
+    height, width = frame.pixels.shape[:2]
+    header = Header(height, width, depth=8 if frame.pixels.dtype == np.uint8 else 16)
+    if isinstance(source, FolderFilm):
+        header = replace(source.picture(frame.index)[1], has_alpha=False, depth=header.depth)
+    write_bands(target, header, [_at_depth(frame.pixels, written_depth(target, header.depth))])
+
+
+def _name(source: Film, index: int) -> str:
+    if isinstance(source, FolderFilm):
+        return source.files[index].name if index < len(source.files) else f"{index}.none"
+    return f"{index + 1:06}.png"
+
+
+def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
+    """Samples of any kind as uint8 or uint16."""
+    dtype = np.uint8 if depth == 8 else np.uint16
+    if samples.dtype == dtype:
+        return np.ascontiguousarray(samples)
+    white = 1.0 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
+    return np.rint(samples * (np.iinfo(dtype).max / white)).astype(dtype)
+
+
+def _numbered(path: Path) -> list[tuple[bool, int | str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]

@@ -1,0 +1,43 @@
+"""What a film that was stopped may go on with: the same source and the same settings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from haarmony.errors import FilmError
+from haarmony.media.files import StrPath
+from haarmony.media.opening import named
+
+_SAMPLE: Final = 1 << 20
+
+
+def fingerprint(path: Path) -> str:
+    """Return what tells a file from others by its size, beginning and end; a folder by names and sizes."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for picture in sorted(path.iterdir()):
+            digest.update(f"{picture.name} {picture.stat().st_size}\n".encode())
+        return digest.hexdigest()
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest.update(str(size).encode() + file.read(_SAMPLE))
+        file.seek(max(0, size - _SAMPLE))
+        digest.update(file.read(_SAMPLE))
+    return digest.hexdigest()
+
+
+def refuse_change(output: StrPath, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare the settings that an output was begun with to those of now.
+
+    Raises:
+        FilmError: One of them has changed.
+    """
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            raise FilmError(
+                f"{named(output)} was begun with another {name} ({before.get(name)}, now {now.get(name)}): "
+                "give the same, or begin anew without --resume"
+            )

@@ -1,0 +1,173 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+
+av = pytest.importorskip("av")
+
+from films import encode, number_of, picture, times_of  # noqa: E402
+from haarmony.errors import FilmError, HaarmonyWarning, ImageError  # noqa: E402
+from haarmony.media.film import open_film  # noqa: E402
+from haarmony.media.film_writing import write_film  # noqa: E402
+from haarmony.media.image import Picture, read_image, write_image  # noqa: E402
+
+
+def copied(source, output, **options):
+    film = open_film(source)
+    return write_film(output, film, film.frames, **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "frames"
+    path.mkdir()
+    for index in range(12):
+        Image.fromarray(picture(index)).save(path / f"shot{index + 1}.png")
+    (path / "notes.txt").write_text("not a picture")
+    return path
+
+
+@pytest.fixture(params=["film.gif", "film.webp"])
+def animated(request, tmp_path):
+    path = tmp_path / request.param
+    images = [Image.fromarray(picture(index)) for index in range(6)]
+    durations = [40, 100, 100, 200, 40, 500]
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=durations, loop=3, lossless=True, quality=40
+    )
+    return path
+
+
+def test_pictures_come_in_the_order_of_their_numbers(folder):
+    film = open_film(folder)
+    assert film.header.frames == 12
+    assert (film.header.average_rate, film.header.duration) == (25, Fraction(12, 25))
+    frames = list(film.frames())
+    assert [round(number_of(frame.pixels)) for frame in frames] == list(range(12))
+    assert [frame.time for frame in frames] == [Fraction(index, 25) for index in range(12)]
+    assert [frame.index for frame in film.frames(9)] == [9, 10, 11]
+    assert open_film(folder, rate=30000 / 1001).header.average_rate == Fraction(30000, 1001)
+
+
+def test_sixteen_bits_stay_sixteen(tmp_path):
+    path = tmp_path / "deep"
+    path.mkdir()
+    pixels = np.random.default_rng(0).random((8, 9, 3), dtype=np.float32)
+    write_image(path / "1.png", Picture(pixels, depth=16))
+    film = open_film(path)
+    assert film.header.depth == 16
+    copied(path, f"{tmp_path}/out/")
+    assert np.abs(read_image(tmp_path / "out/1.png").pixels - pixels).max() < 1 / 65000
+
+
+def test_a_folder_becomes_a_folder_of_the_same_names(folder, tmp_path):
+    assert copied(folder, f"{tmp_path / 'out'}/") == 12
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == sorted(
+        f"shot{number}.png" for number in range(1, 13)
+    )
+    assert (np.asarray(Image.open(tmp_path / "out/shot7.png")) == picture(6)).all()
+
+
+def test_a_folder_becomes_a_film_and_back(folder, tmp_path):
+    copied(folder, tmp_path / "film.mp4")
+    assert times_of(tmp_path / "film.mp4") == [Fraction(index, 25) for index in range(12)]
+    copied(tmp_path / "film.mp4", f"{tmp_path / 'out'}/")
+    assert np.abs(np.asarray(Image.open(tmp_path / "out/000003.png")).astype(int) - picture(2)).mean() < 2
+
+
+def test_a_folder_goes_on_where_it_was_stopped(folder, tmp_path):
+    film = open_film(folder)
+    out = tmp_path / "out"
+    asked = []
+
+    def broken(start):
+        yield from film.frames(0, 5)
+        raise RuntimeError("stop")
+
+    def frames(start):
+        asked.append(start)
+        return film.frames(start)
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_film(f"{out}/", film, broken, settings={"strength": 1})
+    with pytest.raises(FilmError, match="begun with another strength"):
+        write_film(f"{out}/", film, frames, settings={"strength": 0.5}, resume=True)
+    assert write_film(f"{out}/", film, frames, settings={"strength": 1}, resume=True) == 12
+    assert asked == [5]
+    assert len(list(out.iterdir())) == 12
+
+
+def test_pictures_of_two_sizes_are_told(folder):
+    Image.fromarray(picture(0, height=10)).save(folder / "shot5.png")
+    with pytest.raises(FilmError, match=r"shot5.png' is 64 x 10, but the film began with 64 x 48"):
+        list(open_film(folder).frames())
+
+
+def test_a_damaged_picture_is_told(folder):
+    (folder / "shot5.png").write_bytes((folder / "shot5.png").read_bytes()[:100])
+    with pytest.raises(ImageError, match=r"shot5.png"):
+        list(open_film(folder).frames())
+
+
+def test_a_folder_without_pictures_is_told(tmp_path):
+    with pytest.raises(FilmError, match="has no pictures"):
+        open_film(tmp_path)
+
+
+def test_animated_pictures_are_films(animated):
+    film = open_film(animated)
+    frames = list(film.frames())
+    assert [frame.time * 1000 for frame in frames] == [0, 40, 140, 240, 440, 480]
+    assert frames[-1].duration == Fraction(1, 2)
+    assert film.header.duration == Fraction(98, 100)
+    assert [round(number_of(frame.pixels)) for frame in frames] == list(range(6))
+    assert [frame.index for frame in film.frames(2, 4)] == [2, 3]
+
+
+def test_animated_pictures_are_written_with_their_times(animated, tmp_path):
+    for suffix in (".gif", ".webp"):
+        out = tmp_path / f"out{suffix}"
+        assert copied(animated, out) == 6
+        with Image.open(out) as image:
+            assert image.n_frames == 6
+            assert image.info["loop"] == 3
+        assert [frame.time for frame in open_film(out).frames()] == [
+            frame.time for frame in open_film(animated).frames()
+        ]
+
+
+def test_an_animated_picture_becomes_a_film(animated, tmp_path):
+    copied(animated, tmp_path / "out.mp4")
+    assert [time * 1000 for time in times_of(tmp_path / "out.mp4")] == [0, 40, 140, 240, 440, 480]
+    assert open_film(tmp_path / "out.mp4").header.colour.matrix == 1
+    for one, other in zip(
+        open_film(animated).frames(), open_film(tmp_path / "out.mp4").frames(), strict=True
+    ):
+        assert np.abs(one.pixels.astype(int) - other.pixels).mean() < 5
+
+
+def test_transparent_places_are_told(tmp_path):
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    clear.save(tmp_path / "clear.webp", save_all=True, append_images=[Image.new("RGBA", (8, 8), "blue")])
+    with pytest.warns(HaarmonyWarning, match="become white"):
+        film = open_film(tmp_path / "clear.webp")
+    assert (next(iter(film.frames())).pixels == 255).all()
+
+
+def test_a_damaged_animation_is_told_and_kept_when_asked(animated, tmp_path):
+    cut = tmp_path / f"cut{animated.suffix}"
+    data = animated.read_bytes()
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(FilmError):
+        list(open_film(cut).frames())
+
+
+def test_what_is_no_animation_is_told(tmp_path):
+    for name in ("none.gif", "none.webp"):
+        (tmp_path / name).write_bytes(b"nothing" * 20)
+        with pytest.raises(FilmError, match="not a picture"):
+            open_film(tmp_path / name)
+    encode(tmp_path / "film.mp4", frames=2)
+    with pytest.raises(FilmError, match="does not exist"):
+        open_film(tmp_path / "nowhere.gif")
