@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import skimage.data
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
@@ -13,7 +14,10 @@ from torch import Tensor
 from haarmony.errors import WeightsError
 from haarmony.networks import weights
 from haarmony.networks.oxford import FILE
+from haarmony.networks.pooled import PooledVGG19
 from haarmony.networks.vgg19 import ENCODER, POOLED, VGG19
+from haarmony.networks.vgg_features import VGGFeatures
+from haarmony.training.validation import psnr
 
 VARIANTS = ("sum", "cat5")
 
@@ -25,6 +29,17 @@ def oxford() -> dict[str, Tensor]:
         tensors[f"{name}.weight"] = torch.randn(after, before, 3, 3) * (2 / (9 * before)) ** 0.5
         tensors[f"{name}.bias"] = torch.randn(after)
     return tensors
+
+
+def test_the_encoder_with_maxima_is_vgg_in_other_units() -> None:
+    picture = torch.rand(1, 3, 32, 40)
+    network = PooledVGG19(4)
+    units = torch.linspace(0.5, 4, len(ENCODER))
+    network.encoder.load_state_dict(weights.vgg19_encoder(oxford(), units, pooled=1.0))
+    wanted = VGGFeatures(oxford(), padding="reflect")(picture)
+    for level, feature in network.encode_all(picture)[0].items():
+        unit = units[list(ENCODER).index(f"conv{level}_1")]
+        torch.testing.assert_close(feature * unit, wanted[level - 1], rtol=1e-3, atol=1e-2)
 
 
 def vgg_with_average_pooling(tensors: dict[str, Tensor], picture: Tensor) -> Tensor:
@@ -166,6 +181,45 @@ def test_a_model_that_is_not_trained_says_so(shipped: Path, monkeypatch: pytest.
         weights.load_network("vgg19_sum")
 
 
-@pytest.mark.parametrize("name", weights.MODELS)
+def trained() -> list[str]:
+    return [name for name, model in (weights.MODELS | weights.DECODERS).items() if model.sha256]
+
+
+@pytest.mark.parametrize("name", trained())
 def test_what_is_shipped_is_what_was_checked(name: str) -> None:
     assert weights.read_shipped(name)
+
+
+def test_decoders_of_several_levels_share_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    monkeypatch.setenv("HAARMONY_WEIGHTS", str(tmp_path))
+    save_file(oxford(), tmp_path / FILE)
+    tensors = {
+        f"{level}.{name}": tensor.half()
+        for level in (1, 3)
+        for name, tensor in PooledVGG19(level).decoder.state_dict().items()
+    }
+    save_file(tensors | {"units": torch.ones(5)}, tmp_path / "vgg19_plain.safetensors")
+    digest = hashlib.sha256((tmp_path / "vgg19_plain.safetensors").read_bytes()).hexdigest()
+    model = replace(weights.DECODERS["vgg19_plain"], sha256=digest)
+    monkeypatch.setitem(weights.DECODERS, "vgg19_plain", model)
+    network, identity = weights.load_levels("vgg19_plain")
+    assert identity.startswith("vgg19_plain ")
+    assert network.levels == (1, 3)
+    x = torch.rand(1, 3, 24, 20)
+    assert network(x, 3).shape == x.shape
+    torch.testing.assert_close(network.encode(x, 1)[0][1], network.encode(x, 3)[0][1])
+    with pytest.raises(WeightsError, match="vgg19_plain"):
+        weights.load_levels("vgg16")
+
+
+@pytest.mark.data
+@pytest.mark.skipif("HAARMONY_WEIGHTS" not in os.environ, reason="set HAARMONY_WEIGHTS")
+@pytest.mark.parametrize("name", [name for name in trained() if name in weights.DECODERS])
+def test_what_is_shipped_brings_a_photo_back(name: str) -> None:
+    network, _ = weights.load_levels(name)
+    card = next(card for card in weights.models() if card.name == name)
+    assert card.parameters == sum(one.numel() for one in network.parameters())
+    photo = torch.from_numpy(skimage.data.astronaut()[:160, 150:310]).permute(2, 0, 1)[None] / 255
+    for level in network.levels:
+        assert psnr(network(photo, level), photo) > {1: 30, 2: 26, 3: 20, 4: 16}[level], level
