@@ -1,4 +1,13 @@
-"""Losses on pictures and features, differentiable: Gram matrices, structure, false gradient."""
+"""Losses on pictures and features, differentiable: style, structure, smoothness, false gradient.
+
+A loss of style compares distributions of features, and each here is the squared distance between two mean
+embeddings: E of phi over the positions of one picture and of the other (Li et al., IJCAI 2017, section 3).
+With the kernel k(x, y) = phi(x) . phi(y) that is the squared maximum mean discrepancy; Gatys' Gram matrix is
+the mean embedding of k(x, y) = (x . y)^2.
+"""
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +20,114 @@ def gram(feature: Tensor) -> Tensor:
     """F F^T / (C H W) of features (B, C, H, W), as (B, C, C) (Gatys et al., CVPR 2016, eq. 3)."""
     flat = feature.flatten(2)
     return flat @ flat.transpose(1, 2) / (feature.shape[1] * flat.shape[2])
+
+
+StyleLoss: TypeAlias = Literal["gram", "mmd-linear", "mmd-poly", "mmd-rbf", "bn"]
+STYLE_LOSSES: tuple[StyleLoss, ...] = get_args(StyleLoss)
+
+Embedding: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+"""Features (1, C, H, W) and weights (H, W) >= 0, or None, to the mean embedding, a vector."""
+
+_WAVES = 1024
+_TINY = 1e-12
+
+
+def embedding(loss: StyleLoss, style: Tensor, *, offset: float = 1.0, seed: int = 0) -> Embedding:
+    """The mean embedding whose squared distance is a loss of style.
+
+    - `gram`: Gram matrices (Gatys et al. 2016), the MMD with k(x, y) = (x . y)^2;
+    - `mmd-linear`: k(x, y) = x . y, thus the means;
+    - `mmd-poly`: k(x, y) = (x . y + c)^2 in units of the style's mean square, thus Gram matrices and means;
+    - `mmd-rbf`: k(x, y) = exp(-|x - y|^2 / (2 s^2)) with s^2 the mean squared distance of two features of the
+      style, by random Fourier features (Rahimi and Recht 2007): linear in the number of positions;
+    - `bn`: mean and standard deviation of each channel (Li et al. 2017, eq. 13).
+
+    Args:
+        loss: which.
+        style: (1, C, H, W), features that give a kernel its scale.
+        offset: c of `mmd-poly`.
+        seed: of the waves of `mmd-rbf`.
+    """
+    flat = style.detach().flatten(2)[0]
+    if loss == "gram":
+        return _second
+    if loss == "mmd-linear":
+        return _first
+    if loss == "mmd-poly":
+        share = (2 * offset * flat.square().sum(0).mean()).sqrt()
+        return lambda x, w: torch.cat((_second(x, w), share * _first(x, w)))
+    if loss == "bn":
+        return lambda x, w: torch.cat(_mean_and_deviation(x, w))
+    generator = torch.Generator().manual_seed(seed)
+    scale = (2 * flat.var(1, correction=0).sum()).sqrt().clamp_min(_TINY)
+    directions = torch.randn(_WAVES, flat.shape[0], generator=generator).to(flat) / scale
+    centre = flat.mean(1)
+
+    def waves(x: Tensor, w: Tensor | None) -> Tensor:
+        phase = directions @ (x.flatten(2)[0] - centre[:, None])
+        both = torch.cat((phase.cos(), phase.sin())) / _WAVES**0.5
+        return _mean(both, w)
+
+    return waves
+
+
+def mmd_squared(
+    x: Tensor, y: Tensor, kernel: Callable[[Tensor], Tensor], *, unbiased: bool = False
+) -> Tensor:
+    """The squared maximum mean discrepancy of two samples by its double sums (Gretton et al. 2012, lemma 6).
+
+    Quadratic in the sample sizes; `embedding` gives the same in linear time.
+
+    Args:
+        x: (N, C).
+        y: (M, C).
+        kernel: from the stacked pairs, (..., 2, C), to (...).
+        unbiased: leave a feature's pairs with itself out.
+    """
+
+    def mean(a: Tensor, b: Tensor, *, same: bool) -> Tensor:
+        shape = len(a), len(b), a.shape[1]
+        pairs = torch.stack((a[:, None].expand(shape), b[None].expand(shape)), 2)
+        values = kernel(pairs)
+        if not (same and unbiased):
+            return values.mean()
+        count = len(a)
+        return (values.sum() - values.diagonal().sum()) / (count * (count - 1))
+
+    return mean(x, x, same=True) + mean(y, y, same=True) - 2 * mean(x, y, same=False)
+
+
+def total_variation(picture: Tensor) -> Tensor:
+    """The mean squared difference of neighbours of (B, C, H, W)."""
+    down, across = picture.diff(dim=-2), picture.diff(dim=-1)
+    return down.square().sum() / picture.numel() + across.square().sum() / picture.numel()
+
+
+def _mean(flat: Tensor, weight: Tensor | None) -> Tensor:
+    """The mean (C,) of (C, N), by weights."""
+    if weight is None:
+        return flat.mean(1)
+    w = weight.flatten()
+    return flat @ w / w.sum().clamp_min(_TINY)
+
+
+def _first(x: Tensor, weight: Tensor | None) -> Tensor:
+    return _mean(x.flatten(2)[0], weight)
+
+
+def _second(x: Tensor, weight: Tensor | None) -> Tensor:
+    flat = x.flatten(2)[0]
+    if weight is None:
+        return (flat @ flat.T / flat.shape[1]).flatten()
+    w = weight.flatten()
+    return ((flat * w) @ flat.T / w.sum().clamp_min(_TINY)).flatten()
+
+
+def _mean_and_deviation(x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    flat = x.flatten(2)[0]
+    mean = _mean(flat, weight)
+    variance = _mean((flat - mean[:, None]).square(), weight)
+    return mean, (variance + _TINY).sqrt()
 
 
 def gram_distances(a: list[Tensor], b: list[Tensor]) -> Tensor:

@@ -82,3 +82,17 @@ def test_a_saved_style_is_no_picture(haarmony, here):
 def test_a_missing_style_is_missed(haarmony, here):
     result = haarmony("transfer", "day.png", "-o", "out.png", "--method", "reinhard")
     assert (result.code, "a style is missing" in result.err) == (2, True)
+
+
+def test_a_texture_needs_no_style_and_takes_a_size(haarmony, here):
+    chosen = ("--method", "texture_synthesis", "--set", "backbone=compact", "--set", "steps=2")
+    chosen = (*chosen, "--set", "size=40x24")
+    made = haarmony("transfer", "day.png", "-o", "out.png", *chosen)
+    assert (made.code, made.err) == (0, "")
+    assert read_image("out.png").pixels.shape == (24, 40, 3)
+    refused = haarmony("transfer", "day.png", "dusk.png", "-o", "o.png", *chosen)
+    assert "takes one example alone" in refused.err
+    folder = haarmony("transfer", "day.png", "dusk.png", "-o", "out/", *chosen)
+    assert (folder.code, len(list((here / "out").iterdir()))) == (0, 2)
+    kept = haarmony("transfer", "day.png", "-o", "o.png", *chosen, "--preserve", "color")
+    assert "keeps nothing of its example" in kept.err

@@ -149,9 +149,7 @@ class TestMistakes:
             methods.Reinhard()(picture(), style, **masks)
 
     def test_names_of_methods_are_listed(self):
-        with pytest.raises(
-            InputError, match="unknown method 'rein': choose wct2, histogram_matching, reinhard"
-        ):
+        with pytest.raises(InputError, match=r"unknown .* choose wct2, histogram_matching, reinhard"):
             methods.make("rein")
 
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from haarmony.methods.histogram_matching import HistogramMatching
     from haarmony.methods.method import Method
     from haarmony.methods.monge_kantorovich import MongeKantorovich
+    from haarmony.methods.neural_style import NeuralStyle
     from haarmony.methods.photowct import PhotoWCT
     from haarmony.methods.reinhard import Reinhard
+    from haarmony.methods.texture_synthesis import TextureSynthesis
     from haarmony.methods.wct import WCT
     from haarmony.methods.wct2 import WCT2
 
@@ -37,6 +39,8 @@ METHODS: Mapping[str, str] = {
     "reinhard": "Reinhard",
     "distribution_transfer": "DistributionTransfer",
     "monge_kantorovich": "MongeKantorovich",
+    "texture_synthesis": "TextureSynthesis",
+    "neural_style": "NeuralStyle",
     "adain": "AdaIN",
     "wct": "WCT",
     "photowct": "PhotoWCT",
@@ -53,8 +57,10 @@ __all__ = [
     "DistributionTransfer",
     "HistogramMatching",
     "MongeKantorovich",
+    "NeuralStyle",
     "PhotoWCT",
     "Reinhard",
+    "TextureSynthesis",
     "cards",
     "make",
     "method_class",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
@@ -247,19 +248,32 @@ def _fill(network: _VGG, encoder: dict[str, Tensor], decoder: dict[str, Tensor])
     return network
 
 
-def _checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors of a published state dict less its fixed Haar filters."""
+def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a state dict in a file of another project, .safetensors or .pth; no code is run.
+
+    Raises:
+        WeightsError: for a file that holds no such thing.
+    """
     try:
+        if Path(path).suffix == ".safetensors":
+            return {key: value.float() for key, value in load(Path(path).read_bytes()).items()}
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError):
         raise WeightsError(
-            f"{path} is not a checkpoint of plain tensors: expected a .pth state dict"
+            f"{path} is not a checkpoint of plain tensors: expected a .pth state dict or .safetensors"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path} holds no state dict: expected tensors by name")
-    return {key: value.float() for key, value in state.items() if not key.startswith(("pool", "recon_block"))}
+    return {key: value.float() for key, value in state.items()}
+
+
+def _checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """A published state dict less its fixed Haar filters."""
+    return {
+        key: value for key, value in read_state(path).items() if not key.startswith(("pool", "recon_block"))
+    }
 
 
 def _card(name: str, model: Model) -> ModelCard:
