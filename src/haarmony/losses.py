@@ -28,7 +28,7 @@ STYLE_LOSSES: tuple[StyleLoss, ...] = get_args(StyleLoss)
 Embedding: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 """Features (1, C, H, W) and weights (H, W) >= 0, or None, to the mean embedding, a vector."""
 
-_WAVES = 1024
+_WAVES = 256
 _TINY = 1e-12
 
 

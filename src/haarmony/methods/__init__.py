@@ -20,6 +20,7 @@ from haarmony.methods.settings import Setting, read_settings, settings_of
 
 if TYPE_CHECKING:
     from haarmony.methods.adain import AdaIN
+    from haarmony.methods.deep_photo import DeepPhoto
     from haarmony.methods.distribution_transfer import DistributionTransfer
     from haarmony.methods.histogram_matching import HistogramMatching
     from haarmony.methods.method import Method
@@ -41,6 +42,7 @@ METHODS: Mapping[str, str] = {
     "monge_kantorovich": "MongeKantorovich",
     "texture_synthesis": "TextureSynthesis",
     "neural_style": "NeuralStyle",
+    "deep_photo": "DeepPhoto",
     "adain": "AdaIN",
     "wct": "WCT",
     "photowct": "PhotoWCT",
@@ -54,6 +56,7 @@ __all__ = [
     "WCT2",
     "AdaIN",
     "Card",
+    "DeepPhoto",
     "DistributionTransfer",
     "HistogramMatching",
     "MongeKantorovich",

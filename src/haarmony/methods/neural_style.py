@@ -108,7 +108,7 @@ class NeuralStyle(Transfer):
         there = [example_at(style, fitted(style.size, largest)) for style in styles]
         start = self._start(here, there, size) if coarser is None else resized(coarser, size)
         padded = padded_regions(here, backbone.smallest)
-        objective = self._objective(padded, there, backbone)
+        objective = self.objective(padded, there, backbone)
 
         def told(step: int, loss: float, x: Tensor) -> None:
             picture = x[..., : size[0], : size[1]]
@@ -124,7 +124,8 @@ class NeuralStyle(Transfer):
         )
         return made[..., : size[0], : size[1]].clamp(0, 1)
 
-    def _objective(self, content: Example, styles: Sequence[Example], backbone: Backbone) -> Objective:
+    def objective(self, content: Example, styles: Sequence[Example], backbone: Backbone) -> Objective:
+        """The loss of a picture of the content's size, which is large enough for the backbone."""
         style_layers, content_layers = self._style_layers(backbone), self._content_layers(backbone)
         terms = style_terms(
             backbone, content, styles, loss=self.loss, layers=style_layers,
