@@ -1,6 +1,9 @@
 """Transfer test pairs and measure the results; write every picture, a sheet of each model and one table.
 
     python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models compact,vgg19 [--only p0,p1]
+    python benchmarks/quality.py "$HAARMONY_DATA/pairs" -o report --models reinhard,neural_style:steps=50
+
+A model is one of WCT2, or a method of `haarmony.methods` with options behind colons.
 
 Everything is measured in sRGB: a content in another profile and its result, which comes back in that profile,
 are converted first. A pair is a folder with `content` and `style` pictures and, for a transfer by regions,
@@ -19,8 +22,9 @@ import numpy as np
 from haarmony.evaluation.false_gradient import false_gradient
 from haarmony.evaluation.gram import gram_distance, grams
 from haarmony.evaluation.structure import edge_ssim, ssim
-from haarmony.media.image import read_image, to_profile, write_image
+from haarmony.media.image import Picture, read_image, to_profile, write_image
 from haarmony.media.sheet import Cell, draw_sheet
+from haarmony.methods import METHODS, make
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.pipelines.photo import transfer
@@ -32,12 +36,25 @@ def find(pair: Path, name: str) -> Path | None:
     return next((path for path in sorted(pair.iterdir()) if path.stem == name), None)
 
 
-def measure(vgg: VGGFeatures, content: np.ndarray, style: np.ndarray, output: np.ndarray) -> dict[str, float]:
-    wanted = grams(vgg, style)
+def file_name(model: str) -> str:
+    return model.replace(":", "_").replace("=", "-")
+
+
+def give(model: str, content: Picture, style: Picture, masks: tuple[Path | None, ...], **options) -> Picture:
+    name, *settings = model.split(":")
+    if name not in METHODS:
+        return transfer(content, style, model=model, content_mask=masks[0], style_mask=masks[1], **options)
+    method = make(name, dict(setting.split("=") for setting in settings))
+    return method(content, style, content_mask=masks[0], style_mask=masks[1])
+
+
+def measure(
+    vgg: VGGFeatures, content: np.ndarray, untouched: float, wanted: list, output: np.ndarray
+) -> dict[str, float]:
     return {
         "ssim": ssim(content, output),
         "edge_ssim": edge_ssim(content, output),
-        "gram_ratio": gram_distance(grams(vgg, output), wanted) / gram_distance(grams(vgg, content), wanted),
+        "gram_ratio": gram_distance(grams(vgg, output), wanted) / untouched,
         "false_gradient": false_gradient(content, output),
     }
 
@@ -59,6 +76,7 @@ def main() -> None:
     if options.only:
         pairs = [pair for pair in pairs if pair.name in options.only.split(",")]
     table = []
+    known: dict[Path, tuple[list, float]] = {}
     for model in options.models.split(","):
         sheet = []
         for pair in pairs:
@@ -70,23 +88,23 @@ def main() -> None:
             )
             content, style = read_image(content_path), read_image(style_path)
             started = perf_counter()
-            output = transfer(
-                content,
-                style,
-                model=model,
-                content_mask=masks[0],
-                style_mask=masks[1],
-                auto_masks=options.auto_masks,
-            )
+            automatic = {"auto_masks": options.auto_masks} if options.auto_masks else {}
+            output = give(model, content, style, masks, **automatic)
             seconds = perf_counter() - started
-            target = options.out / f"{pair.name}_{model}{'_masks' if masks[0] else ''}.png"
+            target = options.out / f"{pair.name}_{file_name(model)}{'_masks' if masks[0] else ''}.png"
             write_image(target, output)
-            seen = (to_profile(picture, None).pixels for picture in (content, style, read_image(target)))
-            figures = measure(vgg, *seen) | {"seconds": seconds}
+            before, there, after = (
+                to_profile(picture, None).pixels for picture in (content, style, read_image(target))
+            )
+            if pair not in known:
+                wanted = grams(vgg, there)
+                known[pair] = wanted, gram_distance(grams(vgg, before), wanted)
+            wanted, untouched = known[pair]
+            figures = measure(vgg, before, untouched, wanted, after) | {"seconds": seconds}
             table.append({"model": model, "pair": pair.name, "masks": masks[0] is not None, **figures})
             print(model, pair.name, *(f"{name} {figures[name]:.3f}" for name in FIGURES), flush=True)
             sheet.append([Cell(pair.name, content), Cell("style", style), Cell(model, output)])
-        draw_sheet(sheet).save(options.out / f"sheet_{model}.png")
+        draw_sheet(sheet).save(options.out / f"sheet_{file_name(model)}.png")
         rows = [row for row in table if row["model"] == model]
         print(
             model,

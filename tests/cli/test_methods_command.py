@@ -96,3 +96,24 @@ def test_a_texture_needs_no_style_and_takes_a_size(haarmony, here):
     assert (folder.code, len(list((here / "out").iterdir()))) == (0, 2)
     kept = haarmony("transfer", "day.png", "-o", "o.png", *chosen, "--preserve", "color")
     assert "keeps nothing of its example" in kept.err
+
+
+def test_snapshots_lie_beside_the_output(haarmony, here):
+    chosen = (
+        "--method",
+        "neural_style",
+        "--set",
+        "backbone=compact",
+        "--set",
+        "steps=4",
+        "--set",
+        "scales=1",
+    )
+    made = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", *chosen, "--snapshot", "2")
+    assert (made.code, made.err) == (0, "")
+    assert sorted(path.name for path in here.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
+    assert read_image("out-0002.png").pixels.shape == (24, 32, 3)
+    refused = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", *chosen, "--snapshot", "0")
+    assert "1 or more, got 0" in refused.err
+    refused = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", "--snapshot", "2")
+    assert "wct2 has no steps" in refused.err

@@ -38,6 +38,8 @@ def chosen(options: argparse.Namespace) -> "Method | None":
     """
     settings = dict(map(_setting, options.settings))
     if options.method == DEFAULT:
+        if options.snapshot is not None:
+            raise InputError(f"{DEFAULT} has no steps to take snapshots of: leave --snapshot out")
         if settings:
             raise InputError(
                 f"{DEFAULT} has no options by --set: its own are --model, --stages and more, "
@@ -75,6 +77,7 @@ def run_one(options: argparse.Namespace, method: "Method", content: str, styles:
             content_mask=options.content_mask,
             style_mask=options.style_mask or None,
             control=_control(options),
+            snapshot=options.snapshot,
             watch=watch,
         )
     if not options.quiet:
@@ -93,6 +96,8 @@ def batch(
     from haarmony.pipelines.batch import run
     from haarmony.pipelines.by_method import method_file
 
+    if options.snapshot is not None:
+        raise InputError("--snapshot goes with a single CONTENT and a file for OUT")
     given, control, masks = _styles(options.method, styles), _control(options), options.style_mask or None
 
     def one(content: Path, target: Path) -> object:

@@ -78,6 +78,12 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="an option of the method, such as steps=200; can be repeated",
     )
     parser.add_argument(
+        "--snapshot",
+        type=int,
+        metavar="N",
+        help="of a method that takes many steps: write what there is after every N, beside OUT",
+    )
+    parser.add_argument(
         "--strength",
         type=float,
         metavar="S",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from haarmony.errors import InputError
 from haarmony.media.image import Picture, read_image, write_image
 from haarmony.media.kinds import MaskLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable
-from haarmony.methods.method import Method, Styles, Transfer, Watch, unwatched
+from haarmony.methods.method import Method, Step, Styles, Transfer, Watch, unwatched
 from haarmony.pipelines.control import PLAIN, Control, controlled
 from haarmony.pipelines.rows import Rows, TensorRows
 
@@ -28,6 +29,7 @@ def method_file(
     content_mask: MaskLike | None = None,
     style_mask: Sequence[MaskLike] | None = None,
     control: Control = PLAIN,
+    snapshot: int | None = None,
     watch: Watch = unwatched,
 ) -> Picture:
     """Run a method on a file and write the result; the whole picture is in memory, as floats.
@@ -40,6 +42,7 @@ def method_file(
         content_mask: as the method takes it.
         style_mask: of every style, in their order.
         control: what stays of the content.
+        snapshot: write what there is after every so many steps beside the output, as `NAME-0050.EXT`.
         watch: called after every step of a method that takes long.
 
     Returns:
@@ -51,7 +54,11 @@ def method_file(
         InputError: for anything that does not fit together.
     """
     check_writable(output)
+    if snapshot is not None and snapshot < 1:
+        raise InputError(f"a snapshot is taken every so many steps, 1 or more, got {snapshot}")
     picture = read_image(content)
+    if snapshot is not None:
+        watch = _snapping(watch, snapshot, Path(output), picture)
     run = partial(method, style=style, content_mask=content_mask, style_mask=style_mask, watch=watch)
     if control == PLAIN:
         result: Picture = run(picture)
@@ -69,3 +76,16 @@ def method_file(
         result = replace(picture, pixels=to_picture(torch.cat(bands, 2).clamp_(0, 1)).pixels)
     write_image(output, result)
     return result
+
+
+def _snapping(watch: Watch, every: int, output: Path, content: Picture) -> Watch:
+    """A watch that also writes pictures, in the content's profile."""
+
+    def both(step: Step) -> None:
+        watch(step)
+        if step.picture is not None and step.done % every == 0:
+            pixels = to_picture(step.picture.clamp(0, 1)).pixels
+            target = output.with_name(f"{output.stem}-{step.done:04d}{output.suffix}")
+            write_image(target, replace(content, pixels=pixels, alpha=None, exif=None, xmp=None))
+
+    return both
