@@ -44,7 +44,7 @@ class System:
         levels = known_levels({"wct": "vgg19_plain", "photowct": "vgg19_places"}[name])
         self.networks = levels
         self.steps = [lambda x, level=level: levels(x, level).clamp(0, 1) for level in (4, 3, 2, 1)]
-        self.transfer = WCT(work_side=None) if name == "wct" else PhotoWCT(work_side=None)
+        self.transfer = WCT(side=4096) if name == "wct" else PhotoWCT(side=4096)
 
     def parameters(self) -> int:
         """Of all networks together."""

@@ -79,7 +79,7 @@ def test_any_size_comes_back_finite(method, size, picture, loaded):
     assert result.max() <= 1
 
 
-@pytest.mark.parametrize("method", [AdaIN(work_side=24), WCT(work_side=24), PhotoWCT(work_side=24)])
+@pytest.mark.parametrize("method", [AdaIN(side=24), WCT(side=24), PhotoWCT(side=24)])
 def test_large_pictures_are_worked_on_as_copies(method, picture, loaded):
     seen: list[Step] = []
     result = method(picture(40, 56), picture(50, 60, seed=1), watch=seen.append)
@@ -144,10 +144,13 @@ class TestStatistics:
         np.testing.assert_allclose(result[:20].mean((0, 1)), style[:, 28:].mean((0, 1)), atol=0.02)
         np.testing.assert_allclose(result[20:].mean((0, 1)), style[:, :28].mean((0, 1)), atol=0.02)
 
-    def test_colours_can_be_kept(self, picture, loaded):
-        content, style = picture(), picture(30, 20, seed=1, tint=(0.2, 0.5, 1.0))
-        kept = AdaIN(keep_colours=True)(content, style)
+    @pytest.mark.parametrize("preserve", ["luminance", "matching"])
+    def test_colours_can_be_kept(self, preserve, picture, loaded):
+        content, style = 0.2 + 0.6 * picture(), picture(30, 20, seed=1, tint=(0.2, 0.5, 1.0))
+        kept = AdaIN(preserve=preserve)(content, style)
         np.testing.assert_allclose(kept.mean((0, 1)), content.mean((0, 1)), atol=0.03)
+        if preserve == "luminance":
+            np.testing.assert_allclose(kept - content, (kept - content)[..., :1].repeat(3, 2), atol=0.02)
         assert np.abs(AdaIN()(content, style).mean((0, 1)) - content.mean((0, 1))).max() > 0.1
 
 
@@ -159,7 +162,7 @@ def test_matched_features_reach_the_decoder(network):
     )
     content, style = Example(torch.rand(1, 3, 64, 48)), Example(torch.rand(1, 3, 40, 72) ** 2)
     cascade(
-        network, content, [style], levels=(2,), matching=mean_std, strength=1.0, work_side=None,
+        network, content, [style], levels=(2,), matching=mean_std, strength=1.0, side=None,
         watch=lambda step: None,
     )  # fmt: skip
     wanted = network.encode(style.picture, 2)[0][2]

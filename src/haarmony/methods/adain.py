@@ -8,16 +8,16 @@ and standard deviation that it has there, and a decoder that was trained on such
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from haarmony.matching import gaussian_ot, mean_std
+from haarmony.matching import mean_std
+from haarmony.methods.colours import PRESERVE, offered, prepared, restored
 from haarmony.methods.levelwise import cascade, known_levels, to_size
 from haarmony.methods.method import Example, Transfer, Watch
 from haarmony.methods.settings import option
-from haarmony.moments import Moments
 
 _NETWORKS = {"vgg19": "vgg19_adain", "compact": "compact_plain"}
 
@@ -28,9 +28,8 @@ class AdaIN(Transfer):
 
     Attributes:
         backbone: `vgg19`, or `compact`, whose features are a few components of it.
-        keep_colours: whether the styles first get the content's distribution of colours (section 7.3, after
-            Gatys et al., CVPR 2017), so that only their texture is taken.
-        work_side: see `cascade`; the result is enlarged to the content's size.
+        preserve: how the content's colours are kept (section 7.3), if at all.
+        side: see `cascade`; the result is enlarged to the content's size.
     """
 
     paper: ClassVar[str] = (
@@ -42,28 +41,20 @@ class AdaIN(Transfer):
     blends: ClassVar[bool] = False
 
     backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
-    keep_colours: bool = option(False, "give the style the content's colours first")
-    work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
+    preserve: Literal["none", "luminance", "matching"] = option("none", PRESERVE)
+    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
         network = known_levels(_NETWORKS[self.backbone])
-        if self.keep_colours:
-            styles = [coloured(style, content) for style in styles]
         picture = cascade(
             network.to(content.picture.device),
-            content,
-            styles,
+            offered(content, self.preserve),
+            [prepared(content, style, self.preserve) for style in styles],
             levels=(4,),
             matching=mean_std,
             strength=self.strength,
-            work_side=self.work_side,
+            side=self.side,
             watch=watch,
         )
-        return to_size(picture, content.size)
-
-
-def coloured(style: Example, content: Example) -> Example:
-    """The style with the mean and covariance of the content's colours."""
-    own, wanted = Moments.of(style.picture[0]), Moments.of(content.picture[0])
-    return replace(style, picture=gaussian_ot(own, wanted)(style.picture).clamp(0, 1))
+        return restored(content.picture, to_size(picture, content.size), self.preserve)

@@ -42,7 +42,7 @@ def cascade(
     levels: Sequence[int],
     matching: Matching,
     strength: float,
-    work_side: int | None,
+    side: int | None,
     watch: Watch,
 ) -> Tensor:
     """A picture with the style's statistics at these levels, the first of them first.
@@ -54,16 +54,16 @@ def cascade(
         levels: of 1 to 4.
         matching: of the features' moments.
         strength: of every level: from the feature as it is to the matched one.
-        work_side: the long side of the copies that are worked on, at most; None for full size.
+        side: the long side of the copies that are worked on, at most; None for full size.
         watch: called after every level.
 
     Returns:
         (1, 3, h, w) in [0, 1], of the size of the copy.
     """
-    picture = reduced(content.picture, work_side)
+    picture = reduced(content.picture, side)
     height, width = picture.shape[-2:]
     labels = list(content.weights((1, 1)))
-    targets = measured(network, styles, labels, levels, work_side)
+    targets = measured(network, styles, labels, levels, side)
     for done, level in enumerate(levels, start=1):
         features, aside = network.encode(enlarged(picture, network.smallest), level)
         feature = features[level]
@@ -81,15 +81,13 @@ def measured(
     styles: Sequence[Example],
     labels: Sequence[str],
     levels: Sequence[int],
-    work_side: int | None,
+    side: int | None,
 ) -> Targets:
     """The moments of the styles at these levels, by region; a region that a style lacks has all of it."""
     found: dict[int, dict[str, list[tuple[Moments, float]]]]
     found = {level: {label: [] for label in labels} for level in levels}
     for style in styles:
-        features, _ = network.encode(
-            enlarged(reduced(style.picture, work_side), network.smallest), max(levels)
-        )
+        features, _ = network.encode(enlarged(reduced(style.picture, side), network.smallest), max(levels))
         for level in levels:
             feature = features[level]
             weights = style.weights((feature.shape[-2], feature.shape[-1]))
@@ -108,12 +106,12 @@ def whitening_colouring(content: Moments, style: Moments, *, ridge: float) -> Af
     return zca(content, style, ridge=ridge * float(content.covariance().diagonal().mean()))
 
 
-def reduced(picture: Tensor, work_side: int | None) -> Tensor:
-    """(1, 3, H, W) with a long side of at most `work_side`."""
+def reduced(picture: Tensor, side: int | None) -> Tensor:
+    """(1, 3, H, W) with a long side of at most `side`."""
     height, width = picture.shape[-2:]
-    if work_side is None or max(height, width) <= work_side:
+    if side is None or max(height, width) <= side:
         return picture
-    scale = work_side / max(height, width)
+    scale = side / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     return F.interpolate(picture, size, mode="bilinear", antialias=True)
 

@@ -42,7 +42,7 @@ class PhotoWCT(Transfer):
             in place of the maxima's places.
         smoothing: the second step; `none` shows the first alone. For the second alone see `smoothed`.
         fidelity: lambda of the paper: how much the smoothing keeps to the stylized picture.
-        work_side: see `cascade`. The result of a larger picture is brought to its size as a local affine
+        side: see `cascade`. The result of a larger picture is brought to its size as a local affine
             function of its colours, in windows of a few pixels of the copy.
     """
 
@@ -60,7 +60,7 @@ class PhotoWCT(Transfer):
     )
     ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
     fidelity: float = option(1e-4, "how much the smoothing keeps to the stylized picture", least=1e-6, most=1)
-    work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
+    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,10 +77,10 @@ class PhotoWCT(Transfer):
             levels=self.levels,
             matching=partial(whitening_colouring, ridge=self.ridge),
             strength=1.0,
-            work_side=self.work_side,
+            side=self.side,
             watch=watch,
         )
-        copy = reduced(content.picture, self.work_side)
+        copy = reduced(content.picture, self.side)
         if self.smoothing == "guided":
             guides = guide(copy, stylized[0], radius=_GUIDED_RADIUS, ridge=_GUIDED_RIDGE)
             return guided_planes(content.picture, guides)[None]

@@ -33,7 +33,7 @@ class WCT(Transfer):
         levels: of the features, in the order in which they are matched.
         ridge: added to both covariances, as a share of the content's mean variance: what is fainter than that
             is not amplified.
-        work_side: see `cascade`; the result is enlarged to the content's size.
+        side: see `cascade`; the result is enlarged to the content's size.
     """
 
     paper: ClassVar[str] = (
@@ -50,7 +50,7 @@ class WCT(Transfer):
         (4, 3, 2, 1), "features that are matched, in this order", least=1, most=4
     )
     ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
-    work_side: int | None = option(1024, "the longest side of the copies that are worked on", least=16)
+    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,7 +67,7 @@ class WCT(Transfer):
             levels=self.levels,
             matching=partial(whitening_colouring, ridge=self.ridge),
             strength=self.strength,
-            work_side=self.work_side,
+            side=self.side,
             watch=watch,
         )
         return to_size(picture, content.size)
