@@ -15,8 +15,9 @@ from torch import Tensor
 
 from haarmony.matching import mean_std
 from haarmony.methods.colours import PRESERVE, offered, prepared, restored
-from haarmony.methods.levelwise import cascade, known_levels, to_size
+from haarmony.methods.levelwise import cascade, known_levels
 from haarmony.methods.method import Example, Transfer, Watch
+from haarmony.methods.optimised import resized
 from haarmony.methods.settings import option
 
 _NETWORKS = {"vgg19": "vgg19_adain", "compact": "compact_plain"}
@@ -57,4 +58,4 @@ class AdaIN(Transfer):
             side=self.side,
             watch=watch,
         )
-        return restored(content.picture, to_size(picture, content.size), self.preserve)
+        return restored(content.picture, resized(picture, content.size), self.preserve)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.matching import Affine, Matching, Mixture, Target, solve, zca
 from haarmony.methods.method import Example, Step, Watch
+from haarmony.methods.optimised import enlarged, fitted, resized, tell_reduced
 from haarmony.methods.wct2 import change
 from haarmony.moments import Moments
 from haarmony.networks.levels import LevelAutoencoder, WaveletLevels
@@ -42,7 +42,7 @@ def cascade(
     levels: Sequence[int],
     matching: Matching,
     strength: float,
-    side: int | None,
+    side: int,
     watch: Watch,
 ) -> Tensor:
     """A picture with the style's statistics at these levels, the first of them first.
@@ -54,14 +54,15 @@ def cascade(
         levels: of 1 to 4.
         matching: of the features' moments.
         strength: of every level: from the feature as it is to the matched one.
-        side: the long side of the copies that are worked on, at most; None for full size.
+        side: the long side of the copies that are worked on, at most.
         watch: called after every level.
 
     Returns:
         (1, 3, h, w) in [0, 1], of the size of the copy.
     """
-    picture = reduced(content.picture, side)
-    height, width = picture.shape[-2:]
+    height, width = size = fitted(content.size, side)
+    tell_reduced(content.size, size)
+    picture = resized(content.picture, size).clamp(0, 1)
     labels = list(content.weights((1, 1)))
     targets = measured(network, styles, labels, levels, side)
     for done, level in enumerate(levels, start=1):
@@ -81,13 +82,14 @@ def measured(
     styles: Sequence[Example],
     labels: Sequence[str],
     levels: Sequence[int],
-    side: int | None,
+    side: int,
 ) -> Targets:
     """The moments of the styles at these levels, by region; a region that a style lacks has all of it."""
     found: dict[int, dict[str, list[tuple[Moments, float]]]]
     found = {level: {label: [] for label in labels} for level in levels}
     for style in styles:
-        features, _ = network.encode(enlarged(reduced(style.picture, side), network.smallest), max(levels))
+        picture = resized(style.picture, fitted(style.size, side)).clamp(0, 1)
+        features, _ = network.encode(enlarged(picture, network.smallest), max(levels))
         for level in levels:
             feature = features[level]
             weights = style.weights((feature.shape[-2], feature.shape[-1]))
@@ -104,26 +106,3 @@ def measured(
 def whitening_colouring(content: Moments, style: Moments, *, ridge: float) -> Affine:
     """`zca` with a ridge that is a share of the content's mean variance."""
     return zca(content, style, ridge=ridge * float(content.covariance().diagonal().mean()))
-
-
-def reduced(picture: Tensor, side: int | None) -> Tensor:
-    """(1, 3, H, W) with a long side of at most `side`."""
-    height, width = picture.shape[-2:]
-    if side is None or max(height, width) <= side:
-        return picture
-    scale = side / max(height, width)
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    return F.interpolate(picture, size, mode="bilinear", antialias=True)
-
-
-def enlarged(picture: Tensor, smallest: int) -> Tensor:
-    """Borders repeated on the right and below a picture that is too small for a network."""
-    missing = [max(0, smallest - side) for side in picture.shape[-2:]]
-    return F.pad(picture, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else picture
-
-
-def to_size(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """(1, 3, h, w) enlarged to a content's size where it was worked on in reduced form."""
-    if picture.shape[-2:] == size:
-        return picture
-    return F.interpolate(picture, size, mode="bicubic", align_corners=False)

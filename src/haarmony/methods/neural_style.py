@@ -11,15 +11,15 @@ a painting and the reason for the photorealistic methods.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from haarmony.descent import Objective, Optimiser, minimise
-from haarmony.losses import StyleLoss, luma, total_variation
-from haarmony.matching import gaussian_ot, mean_std
+from haarmony.losses import StyleLoss, total_variation
+from haarmony.methods.colours import PRESERVE, offered, prepared, restored
 from haarmony.methods.method import Example, Step, Transfer, Watch
 from haarmony.methods.optimised import (
     enlarged,
@@ -33,7 +33,6 @@ from haarmony.methods.optimised import (
     tell_reduced,
 )
 from haarmony.methods.settings import option
-from haarmony.moments import Moments
 from haarmony.networks.backbones import Backbone, load_backbone
 
 _TINY = 1e-12
@@ -64,9 +63,7 @@ class NeuralStyle(Transfer):
     )
     content_layers: tuple[str, ...] | None = option(None, "of the backbone; none for its own choice")
     start: Literal["content", "noise", "style"] = option("content", "what the descent begins with")
-    preserve: Literal["none", "luminance", "matching"] = option(
-        "none", "keep the content's colours: transfer luminance alone, or match the style's colours to them"
-    )
+    preserve: Literal["none", "luminance", "matching"] = option("none", PRESERVE)
     side: int = option(384, "pixels of the long side that is worked on, at most", least=16)
     scales: int = option(2, "from coarse to fine, each twice the size", least=1, most=5)
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
@@ -78,18 +75,15 @@ class NeuralStyle(Transfer):
         """See `Transfer.transferred`."""
         backbone = load_backbone(self.backbone).to(content.picture.device)
         backbone.check((*self._style_layers(backbone), *self._content_layers(backbone)))
-        styles = [self._coloured(style, content) for style in styles]
-        seen = content if self.preserve != "luminance" else replace(content, picture=_grey(content.picture))
+        styles = [prepared(content, style, self.preserve) for style in styles]
+        seen = offered(content, self.preserve)
         made: Tensor | None = None
         sizes = list(scales(content.size, self.side, self.scales, 2 * backbone.smallest))
         for number, size in enumerate(sizes):
             made = self._at(size, number, len(sizes), seen, styles, made, backbone, watch)
         assert made is not None
         tell_reduced(content.size, sizes[-1])
-        made = resized(made, content.size)
-        if self.preserve == "luminance":
-            made = content.picture + luma(made) - luma(content.picture)
-        return made
+        return restored(content.picture, resized(made, content.size), self.preserve)
 
     def _at(
         self,
@@ -161,23 +155,6 @@ class NeuralStyle(Transfer):
         generator = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(1, 3, *size, generator=generator).to(content.picture.device)
         return (0.5 + _NOISE * noise).clamp(0, 1)
-
-    def _coloured(self, style: Example, content: Example) -> Example:
-        """The style in the colours that are to be kept (Gatys et al. 2016, arXiv:1606.05897)."""
-        if self.preserve == "none":
-            return style
-        if self.preserve == "luminance":
-            grey = _grey(style.picture)
-            wanted = Moments.of(luma(content.picture)[0])
-            mapped = mean_std(Moments.of(grey[0, :1]), wanted)(grey[:, :1]).expand_as(grey)
-        else:
-            matched = gaussian_ot(Moments.of(style.picture[0]), Moments.of(content.picture[0]))
-            mapped = matched(style.picture)
-        return replace(style, picture=mapped.clamp(0, 1))
-
-
-def _grey(picture: Tensor) -> Tensor:
-    return luma(picture).expand_as(picture).contiguous()
 
 
 def _spread(feature: Tensor) -> Tensor:

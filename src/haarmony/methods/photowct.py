@@ -20,8 +20,9 @@ from torch import Tensor
 from haarmony.errors import InputError
 from haarmony.guided import guide, guided_planes
 from haarmony.matting import MattingLaplacian
-from haarmony.methods.levelwise import cascade, known_levels, reduced, whitening_colouring
+from haarmony.methods.levelwise import cascade, known_levels, whitening_colouring
 from haarmony.methods.method import Example, Step, Transfer, Watch, unwatched
+from haarmony.methods.optimised import fitted, resized
 from haarmony.methods.settings import option
 
 _NETWORKS = {"vgg19": "vgg19_places", "compact": "compact"}
@@ -80,7 +81,7 @@ class PhotoWCT(Transfer):
             side=self.side,
             watch=watch,
         )
-        copy = reduced(content.picture, self.side)
+        copy = resized(content.picture, fitted(content.size, self.side))
         if self.smoothing == "guided":
             guides = guide(copy, stylized[0], radius=_GUIDED_RADIUS, ridge=_GUIDED_RIDGE)
             return guided_planes(content.picture, guides)[None]

@@ -19,8 +19,9 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from haarmony.errors import InputError
-from haarmony.methods.levelwise import BACKBONES, cascade, known_levels, to_size, whitening_colouring
+from haarmony.methods.levelwise import BACKBONES, cascade, known_levels, whitening_colouring
 from haarmony.methods.method import Example, Transfer, Watch
+from haarmony.methods.optimised import resized
 from haarmony.methods.settings import option
 
 
@@ -70,4 +71,4 @@ class WCT(Transfer):
             side=self.side,
             watch=watch,
         )
-        return to_size(picture, content.size)
+        return resized(picture, content.size)
