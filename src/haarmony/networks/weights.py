@@ -329,7 +329,12 @@ DECODERS: dict[str, Model] = {
         "ebcda5b9b3bbf53a09ec27741a94a2048234d1b6c439efa5954f81af48e4c95a",
         7_680_216,
     ),
-    "vgg19_places": _pooled_model("places", "vgg19_places", "", 0),
+    "vgg19_places": _pooled_model(
+        "places",
+        "vgg19_places",
+        "db559a18812f8b5d88f92612c9a08dffd54adad49b838e2e9ab4616f5c4adcd3",
+        7_680_216,
+    ),
     "vgg19_adain": _pooled_model("nearest", "vgg19_adain", "", 0),
 }
 """The networks of AdaIN, WCT and PhotoWCT, with decoders that need no skips, by name."""
