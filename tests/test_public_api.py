@@ -36,6 +36,7 @@ PUBLIC = {
     "transfer",
     "transfer_file",
     "transfer_files",
+    "transfer_film",
     "wavelets",
     "write_image",
     "write_lut",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from haarmony.mixing import mix
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
+    from haarmony.pipelines.clip import transfer_film
     from haarmony.pipelines.control import Control
     from haarmony.pipelines.look import fit_lut, lut
     from haarmony.pipelines.photo import transfer, transfer_file, transfer_files
@@ -63,6 +64,7 @@ _HOME = {
     "read_lut": "haarmony.media.lut_files",
     "read_mask": "haarmony.media.mask",
     "transfer": "haarmony.pipelines.photo",
+    "transfer_film": "haarmony.pipelines.clip",
     "transfer_file": "haarmony.pipelines.photo",
     "transfer_files": "haarmony.pipelines.photo",
     "write_image": "haarmony.media.image",
@@ -100,6 +102,7 @@ __all__ = [
     "transfer",
     "transfer_file",
     "transfer_files",
+    "transfer_film",
     "wavelets",
     "write_image",
     "write_lut",

@@ -14,7 +14,7 @@ so neighbouring regions do not run into each other, and a hard or jagged mask le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -91,6 +91,10 @@ class Evidence:
 
     sums: Tensor
     rough: Roughness | None
+
+    def with_texture(self, moments: Moments) -> Evidence:
+        """With other moments of the content's texture than its own: of the shot that a frame is part of."""
+        return self if self.rough is None else replace(self, rough=replace(self.rough, moments=moments))
 
 
 def evidence(

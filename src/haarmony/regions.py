@@ -64,6 +64,10 @@ class Regions:
         labels = {name: label for label, name in enumerate(mask.names)}
         return cls(labels, torch.from_numpy(mask.values).to(device))
 
+    def to(self, device: torch.device | str) -> Regions:
+        """The same on a device."""
+        return Regions(self.labels, self.values.to(device), self.rest)
+
     @property
     def hard(self) -> bool:
         """Whether every weight is 0 or 1 and is reduced by nearest neighbour; soft ones are averaged."""

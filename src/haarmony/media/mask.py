@@ -85,7 +85,7 @@ def read_mask(path: StrPath, *, size: tuple[int, int] | None = None) -> Mask:
         image = open_pillow(file, path, max_pixels=MAX_PIXELS)
         upright = ImageOps.exif_transpose(image)
         _check_size(named(path), (upright.height, upright.width), size)
-        return _mask_of(upright, named(path))
+        return mask_of(upright, named(path))
 
 
 def as_mask(array: ArrayLike, *, size: tuple[int, int] | None = None) -> Mask:
@@ -159,7 +159,12 @@ def _relabelled(mask: Mask, names: tuple[str, ...], *, soft: bool) -> Mask:
     return Mask(names, weights)
 
 
-def _mask_of(image: Image.Image, name: str) -> Mask:
+def mask_of(image: Image.Image, name: str) -> Mask:
+    """Read the mask that an image is; its name is for the error.
+
+    Raises:
+        ImageError: The image is no mask.
+    """
     if image.mode == "P":
         return _from_palette(image)
     if image.mode in ("1", "L") or image.mode.startswith("I"):

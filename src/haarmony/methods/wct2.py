@@ -191,6 +191,26 @@ Maps = dict[str, dict[str, SiteMap]]
 """Of all sites, by site and label: with these a transfer is a plain feed-forward pass."""
 
 
+def mean_maps(parts: Sequence[tuple[Maps, float]]) -> Maps:
+    """Between several plans for the same sites and labels, with their shares, which sum to 1."""
+    if len(parts) == 1:
+        return parts[0][0]
+    return {
+        site: {
+            label: SiteMap(
+                Affine(
+                    torch.stack([share * maps[site][label].affine.matrix for maps, share in parts]).sum(0),
+                    torch.stack([share * maps[site][label].affine.offset for maps, share in parts]).sum(0),
+                ),
+                sum(share * maps[site][label].low for maps, share in parts),
+                sum(share * maps[site][label].high for maps, share in parts),
+            )
+            for label in labels
+        }
+        for site, labels in parts[0][0].items()
+    }
+
+
 def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bool) -> None:
     """Find out before any work whether a transfer makes sense.
 
@@ -235,7 +255,8 @@ class WCT2(nn.Module):
         return cls(network, recipe or RECIPES[name], identity=identity)
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where its weights are."""
         return next(self.network.parameters()).device
 
     @torch.no_grad()
@@ -250,8 +271,8 @@ class WCT2(nn.Module):
         Raises:
             InputError: for a batch, or a mask that does not fit.
         """
-        tensor = to_tensor(to_profile(to_picture(picture), None))[0].to(self._device)
-        regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)), self._device)
+        tensor = to_tensor(to_profile(to_picture(picture), None))[0].to(self.device)
+        regions = None if mask is None else Regions.of(to_mask(mask, size=_size(tensor)), self.device)
         return self.measure(self._reduced(tensor), regions)
 
     def measure(self, picture: Tensor, regions: Regions | None) -> Style:
@@ -308,7 +329,7 @@ class WCT2(nn.Module):
         regions = self.regions(_size(tensor), style, content_mask, batch=tensor.shape[0])
         if strength == 0:
             return back(tensor.clone())
-        tensor = tensor.to(self._device)
+        tensor = tensor.to(self.device)
         return back(
             torch.cat([self.transferred(one[None], style, strength, regions) for one in tensor]).clamp_(0, 1)
         )
@@ -474,7 +495,7 @@ class WCT2(nn.Module):
             return None
         if batch != 1:
             raise InputError(f"a mask goes with one picture, got a batch of {batch}")
-        regions = Regions.of(to_mask(mask, size=size), self._device)
+        regions = Regions.of(to_mask(mask, size=size), self.device)
         return match_regions(regions, style.areas, whole=self.recipe.unmatched == "whole")
 
 

@@ -1,0 +1,159 @@
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from haarmony.errors import InputError
+from haarmony.media.lut import Lut, identity, interpolate
+from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines.clip import settled, transferred_frames
+from haarmony.pipelines.control import PLAIN
+from haarmony.pipelines.photo import transfer
+from haarmony.pipelines.shot_looks import _at_every_colour, _every_colour
+from moving import Moving, scene, shot
+
+STYLE, OTHER = (np.ascontiguousarray(scene(seed)[:, :160]) for seed in (20, 21))
+
+
+@pytest.fixture(scope="module")
+def model() -> WCT2:
+    return WCT2.load("compact")
+
+
+def lit(film: Moving, model: WCT2, style: Any = STYLE, *, start: int = 0, **options: Any) -> list[np.ndarray]:
+    made = settled(film, style, model=model, **options)
+    return [frame.pixels for frame in transferred_frames(film, made, start)]
+
+
+def alike(frames: list[np.ndarray]) -> bool:
+    """Whether all are the same, but for rounding."""
+    return all(np.abs(frame.astype(int) - frames[0]).max() <= 1 for frame in frames)
+
+
+def mean_step(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(float) - other).mean())
+
+
+@pytest.mark.parametrize("path", ["carry", "network"])
+def test_a_film_that_stands_still_is_the_photo_again_and_again(model: WCT2, path: str) -> None:
+    picture = shot(0, 1)[0]
+    frames = lit(Moving([picture] * 12), model, path=path, control=PLAIN)
+    assert alike(frames)
+    if path == "carry":
+        assert alike([frames[0], transfer(picture, STYLE, model=model)])
+
+
+@pytest.mark.parametrize("options", [{}, {"window": 2.5}, {"path": "lut"}, {"path": "network"}])
+def test_wherever_one_starts_the_frames_are_the_same(model: WCT2, options: dict[str, Any]) -> None:
+    film = Moving(shot(0, 14) + shot(1, 24))
+    style = {0.0: STYLE, 3.0: OTHER}
+    whole = lit(film, model, style, **options)
+    assert len(whole) == 38
+    for start in (33,) if "path" in options else (9, 33):
+        later = lit(film, model, style, start=start, **options)
+        assert len(later) == 38 - start
+        assert all(np.array_equal(a, b) for a, b in zip(whole[start:], later, strict=True))
+
+
+def test_frames_of_a_shot_are_in_one_light_and_a_cut_is_sharp(model: WCT2) -> None:
+    still, other = shot(0, 1)[0], shot(1, 1)[0]
+    frames = lit(Moving([still] * 10 + [other] * 10), model)
+    assert alike(frames[:10])
+    assert alike(frames[10:])
+    assert mean_step(frames[9], frames[10]) > 10
+
+
+def test_noise_makes_a_film_flicker_less_than_photos(model: WCT2) -> None:
+    rng = np.random.default_rng(0)
+    clean = shot(0, 1)[0].astype(float)
+    noisy = [np.clip(clean + rng.normal(0, 5, clean.shape), 0, 255).astype(np.uint8) for _ in range(24)]
+    film = np.array([frame.mean((0, 1)) for frame in lit(Moving(noisy), model)]).std(0)
+    photos = np.array([transfer(frame, STYLE, model=model).mean((0, 1)) for frame in noisy]).std(0)
+    assert film.sum() < 0.7 * photos.sum()
+
+
+def test_a_schedule_passes_from_one_style_to_the_next_without_a_jump(model: WCT2) -> None:
+    film = Moving([shot(0, 1)[0]] * 40)
+    frames = lit(film, model, {1.7: STYLE, 1.9: OTHER}, control=PLAIN)
+    ends = [lit(Moving(film.pictures[:1]), model, style, control=PLAIN)[0] for style in (STYLE, OTHER)]
+    apart = mean_step(*ends)
+    assert apart > 10
+    assert mean_step(frames[0], ends[0]) < 0.02 * apart
+    assert mean_step(frames[-1], ends[1]) < 0.02 * apart
+    steps = [mean_step(a, b) for a, b in pairwise(frames)]
+    assert max(steps) < 0.12 * apart
+
+
+def test_a_window_follows_a_drift_without_a_jump_where_sets_of_samples_meet(model: WCT2) -> None:
+    picture = shot(0, 1)[0].astype(float)
+    film = Moving([(picture * gain).astype(np.uint8) for gain in np.linspace(1, 0.4, 80)])
+    light = {
+        window: np.array([frame.mean() for frame in lit(film, model, window=window)])
+        for window in (None, 2.0)
+    }
+    assert np.ptp(light[2.0][16:-16]) < 0.5 * np.ptp(light[None][16:-16])
+    assert np.abs(np.diff(light[2.0])).max() < 3
+
+
+def test_depth_is_kept_and_strength_0_gives_the_film_back(model: WCT2) -> None:
+    film = Moving([frame.astype(np.uint16) * 257 for frame in shot(0, 6)])
+    for path in ("carry", "lut"):
+        assert {frame.dtype.itemsize for frame in lit(film, model, path=path)} == {2}
+    for a, b in zip(lit(film, model, strength=0.0), film.pictures, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_half_the_strength_is_half_the_way(model: WCT2) -> None:
+    film = Moving(shot(0, 5))
+    none, half, full = (film.pictures, *(lit(film, model, strength=s) for s in (0.5, 1.0)))
+    middle = (none[2].astype(float) + full[2]) / 2
+    assert mean_step(half[2], middle) < 0.05 * mean_step(none[2], full[2])
+
+
+def test_a_table_of_every_colour_is_the_table() -> None:
+    rng = np.random.default_rng(0)
+    look = Lut(np.clip(identity(5) ** 1.5 + rng.normal(0, 0.02, (5, 5, 5, 3)), 0, 1).astype(np.float32))
+    pixels = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    exact = interpolate(look, torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0)
+    assert np.array_equal(_at_every_colour(pixels, _every_colour(look)), (exact * 255).round().byte().numpy())
+
+
+def masks(length: int) -> list[np.ndarray]:
+    """A border that moves: black to the left of it, white to the right."""
+    columns = np.arange(160)[None, :]
+    return [np.where(columns < 60 + 3 * i, 0, 255).repeat(90, 0).astype(np.uint8) for i in range(length)]
+
+
+def test_masks_of_frames_are_followed(model: WCT2, tmp_path: Path) -> None:
+    film = Moving([shot(0, 1)[0]] * 8)
+    for number, mask in enumerate(masks(8)):
+        Image.fromarray(np.stack([mask] * 3, -1)).save(tmp_path / f"{number:02}.png")
+    style_mask = np.where(np.arange(160)[None, :] < 80, 0, 255).repeat(90, 0).astype(np.uint8)
+    Image.fromarray(np.stack([style_mask] * 3, -1)).save(tmp_path.parent / "style.png")
+    both = np.concatenate((STYLE[:, :80], 255 - STYLE[:, 80:]), 1)
+    options = {"style_mask": tmp_path.parent / "style.png", "control": PLAIN}
+    frames = lit(film, model, both, content_mask=tmp_path, **options)
+    change = np.abs(frames[-1].astype(int) - frames[0]).mean((0, 2))
+    assert change[62:78].mean() > 3 * change[120:].mean()
+    (tmp_path / "07.png").unlink()
+    with pytest.raises(InputError, match="frame 7 has no mask"):
+        lit(film, model, both, content_mask=tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"path": "fast"}, "unknown path 'fast'"),
+        ({"window": 0.0}, "a window is a number of seconds above 0"),
+        ({"strength": 2.0}, "strength is between 0 and 1"),
+        ({"content_mask": np.zeros((90, 160), int)}, "the content has a mask but the style has none"),
+        ({"content_mask": np.zeros((90, 160), int), "path": "lut"}, "knows no places"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_any_work(model: WCT2, options: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        settled(Moving(shot(0, 2)), STYLE, model=model, **options)
