@@ -3,8 +3,10 @@
     python benchmarks/wct_against_wct2.py photos/val content.jpg style.jpg
 
 - *parameters*: of the networks that a transfer needs, the shared encoder once.
-- *there and back*: PSNR after each network of the cascade with nothing matched, medians over the photos; the
-  one network of WCT2 beside it.
+- *products*: multiplications of the convolutions that a content goes through, thousands a pixel; the style
+  takes its encoders besides.
+- *there and back*: PSNR after each network of the cascade with nothing matched, medians over the
+  middles of the photos; the one network of WCT2 beside it.
 - *twice*: the PSNR after the whole system has been gone through once more.
 - *seconds*: a transfer between two pictures with the long side asked for, everything loaded; the median of
   three runs.
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RUNS = 3
-SYSTEMS = ("wct", "photowct", "wct2")
+SYSTEMS = ("wct", "photowct", "vgg19", "vgg19_sum")
+"""The last two are WCT2, with its decoder `cat5` and `sum`."""
 
 
 class System:
-    """One of the three, as what is done to a picture."""
+    """One of these, as what is done to a picture."""
 
     def __init__(self, name: str) -> None:
         from haarmony.methods import WCT, WCT2, PhotoWCT
@@ -36,8 +39,8 @@ class System:
         from haarmony.pipelines.ways import Ways
 
         self.steps: list[Any]
-        if name == "wct2":
-            model = Ways(detail="network").model(WCT2.load("vgg19"), None)
+        if name.startswith("vgg19"):
+            model = Ways(detail="network").model(WCT2.load(name), None)
             self.networks, self.steps = model.network, [model.network]
             self.transfer = lambda content, style: model(content, model.style(style))
             return
@@ -50,10 +53,23 @@ class System:
         """Of all networks together."""
         return sum(parameter.numel() for parameter in self.networks.parameters())
 
+    def products(self) -> float:
+        """Thousands a pixel, of all networks one after another."""
+        import torch
+        from torch.utils.flop_counter import FlopCounterMode
 
-def fidelity(name: str, folder: Path, count: int) -> tuple[int, list[float]]:
+        side = 64
+        with FlopCounterMode(display=False) as counter, torch.enable_grad():
+            x = torch.rand(1, 3, side, side, requires_grad=True)  # plain convolutions, which can be counted
+            for step in self.steps:
+                x = step(x)
+        return counter.get_total_flops() / 2 / side**2 / 1000
+
+
+def fidelity(name: str, folder: Path, count: int) -> tuple[int, float, list[float]]:
     import torch
 
+    from decoders import middle
     from haarmony.training.photos import load_photos
     from haarmony.training.validation import psnr
 
@@ -62,13 +78,13 @@ def fidelity(name: str, folder: Path, count: int) -> tuple[int, list[float]]:
     photos = load_photos(folder)
     scores: list[list[float]] = []
     for photo in photos[:: max(1, len(photos) // count)]:
-        picture = photo[None].float() / 255
+        picture = middle(photo)
         x, own = picture, []
         for step in system.steps * 2:
             x = step(x)
             own.append(psnr(x, picture))
         scores.append(own)
-    return system.parameters(), [median(column) for column in zip(*scores, strict=True)]
+    return system.parameters(), system.products(), [median(column) for column in zip(*scores, strict=True)]
 
 
 def cost(name: str, content: Path, style: Path, side: int) -> tuple[float, float]:
@@ -104,15 +120,17 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--count", type=int, default=12, help="photos for the PSNR")
     options = parser.parse_args()
-    print("system | parameters | there and back, dB | twice, dB | seconds | peak MB")
+    print("system | parameters | products | there and back, dB | twice, dB | seconds | peak MB")
     for name in SYSTEMS:
         # A process each: the peak is that of one system.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
             seconds, peak = fresh.submit(cost, name, options.content, options.style, options.side).result()
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-            parameters, scores = fresh.submit(fidelity, name, options.photos, options.count).result()
+            counted = fresh.submit(fidelity, name, options.photos, options.count).result()
+        parameters, products, scores = counted
         once = ", ".join(f"{score:.1f}" for score in scores[: len(scores) // 2])
-        print(f"{name} | {parameters:,} | {once} | {scores[-1]:.1f} | {seconds:.1f} | {peak:.0f}", flush=True)
+        figures = f"{parameters:,} | {products:.0f} | {once} | {scores[-1]:.1f} | {seconds:.1f} | {peak:.0f}"
+        print(f"{name} | {figures}", flush=True)
 
 
 if __name__ == "__main__":

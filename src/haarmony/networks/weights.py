@@ -322,7 +322,13 @@ MODELS: dict[str, Model] = {
 """The wavelet autoencoders, by name."""
 
 DECODERS: dict[str, Model] = {
-    "compact_plain": Model("compact_plain.safetensors", "", "Apache-2.0", 0, _imagined),
+    "compact_plain": Model(
+        "compact_plain.safetensors",
+        "aad7be574d7c2206c313118d4a632819e5787e0d3b8e4a571db78b5a3f8cf57d",
+        "Apache-2.0",
+        752_108,
+        _imagined,
+    ),
     "vgg19_plain": _pooled_model(
         "nearest",
         "vgg19_plain",
@@ -335,6 +341,11 @@ DECODERS: dict[str, Model] = {
         "db559a18812f8b5d88f92612c9a08dffd54adad49b838e2e9ab4616f5c4adcd3",
         7_680_216,
     ),
-    "vgg19_adain": _pooled_model("nearest", "vgg19_adain", "", 0),
+    "vgg19_adain": _pooled_model(
+        "nearest",
+        "vgg19_adain",
+        "2287fc71513cfbbe47787a35afbab00f3866201eeecfd165a795f6bfc0efd392",
+        7_010_959,
+    ),
 }
 """The networks of AdaIN, WCT and PhotoWCT, with decoders that need no skips, by name."""
