@@ -1,6 +1,7 @@
 """What the command line says: results on stdout, all else on stderr, progress on a terminal alone."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, TypeVar
@@ -78,6 +79,32 @@ def stepping(text: str, *, quiet: bool) -> Iterator[Callable[[int, int, str], No
             progress.update(task, completed=done, total=total, description=escape(f"{text} {note}".strip()))
 
         yield show
+
+
+@contextmanager
+def counting(total: int | None, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A function to tell how many frames are done: shows that, the speed and the time left; not in a pipe."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    speed = TextColumn("{task.fields[speed]}")
+    columns = (BarColumn(), MofNCompleteColumn(), speed, TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as progress:
+        task = progress.add_task("", total=total, speed="")
+        first, since = 0, 0.0
+
+        def tell(done: int) -> None:
+            nonlocal first, since
+            now = time.perf_counter()
+            if not since:
+                first, since = done, now
+            speed = (done - first) / (now - since) if now > since else 0.0
+            progress.update(task, completed=done, speed=f"{speed:.1f} frames/s" if speed else "")
+
+        yield tell
 
 
 def _print(text: str, file: TextIO) -> None:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli import demo, lut, methods, models, style, train, transfer
+from haarmony.cli import demo, lut, methods, models, style, train, transfer, video
 from haarmony.cli.console import complain, say
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED, "interrupted"
+        return INTERRUPTED, str(error) or "interrupted"
     if isinstance(error, HaarmonyError):
         return MISTAKE, str(error)
     if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
@@ -110,6 +110,6 @@ def _parser() -> _Parser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (transfer, style, lut, demo, models, methods, train):
+    for command in (transfer, video, style, lut, demo, models, methods, train):
         command.add_to(commands, shared)
     return parser

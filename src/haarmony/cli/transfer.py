@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli import by_method
+from haarmony.cli.arguments import Instead
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
@@ -40,8 +41,9 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--style",
         metavar="PATH[:WEIGHT]",
         dest="styles",
-        action=_Instead,
+        action=Instead,
         of=positional,
+        type=weighted,
         default=[],
         help="in place of STYLE, as often as wanted: several styles are mixed by their weights",
     )
@@ -159,23 +161,6 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
-
-
-class _Instead(argparse.Action):
-    """Collects styles, and takes the positional off the list of what is required.
-
-    As `nargs="?"` would, but Python before 3.13 then takes CONTENT -o OUT STYLE for a STYLE too many.
-    """
-
-    def __init__(self, *args: Any, of: argparse.Action, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._positional = of
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
-    ) -> None:
-        self._positional.required = False
-        setattr(namespace, self.dest, [*getattr(namespace, self.dest), weighted(values)])
 
 
 class _Method(argparse.Action):
