@@ -191,3 +191,12 @@ def test_every_error_is_one_line(tmp_path):
 def test_a_video_film_is_a_film(film):
     opened: Film = open_film(film)
     assert opened.path == film
+
+
+def test_what_is_lost_is_told(tmp_path):
+    encode(tmp_path / "clear.mov", codec="prores_ks", pixel_format="yuva444p10le", frames=2)
+    with pytest.warns(HaarmonyWarning, match="its transparency is left out"):
+        open_film(tmp_path / "clear.mov")
+    encode(tmp_path / "lines.mp4", options={"x264-params": "tff=1"}, frames=2)
+    with pytest.warns(HaarmonyWarning, match="interlaced"):
+        open_film(tmp_path / "lines.mp4")

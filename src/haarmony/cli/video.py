@@ -3,6 +3,7 @@
 import argparse
 import re
 import time
+import warnings
 from typing import Any, Final
 
 from haarmony.cli.arguments import Instead
@@ -104,8 +105,9 @@ def _run(options: argparse.Namespace) -> None:
     with working(f"reading {options.clip}", quiet=options.quiet):
         from haarmony.media.film import open_film
 
-        with open_film(options.clip, keep_partial=options.keep_partial) as film:
-            header = film.header
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come with the transfer
+            header = open_film(options.clip, keep_partial=options.keep_partial).header
         from haarmony.pipelines.clip import transfer_film
 
         style: Any = {seconds: open_style(path) for seconds, path in schedule.items()}

@@ -24,6 +24,7 @@ from haarmony.media.film_opening import duration_of, is_cut_off, opened_video, o
 from haarmony.media.film_seeking import Keyframes
 from haarmony.media.opening import named
 
+_WITH_ALPHA: Final = ("yuva", "rgba", "bgra", "argb", "abgr", "gbrap", "ya")
 _USUAL_RATE: Final = Fraction(25)
 
 
@@ -45,6 +46,12 @@ class VideoFilm:
             if first is None:
                 raise FilmError(f"{named(path)} has no frame that can be decoded: export it again")
             self._first_pts = first.pts
+            for is_lost, what in (
+                (first.format.name.startswith(_WITH_ALPHA), "its transparency is left out"),
+                (first.interlaced_frame, "it is interlaced and comes out progressive: deinterlace it first"),
+            ):
+                if is_lost:
+                    warnings.warn(f"{named(path)}: {what}", HaarmonyWarning, stacklevel=3)
             self.header = _header(container, stream, first, named(path))
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
@@ -132,10 +139,11 @@ class VideoFilm:
     def _stop(self, why: str) -> None:
         if not self._keep_partial:
             raise FilmError(f"{named(self.path)}: {why}; --keep-partial takes what can be decoded")
+        if not self.is_cut_short:  # and told before
+            warnings.warn(
+                f"{named(self.path)}: {why}; what can be decoded is kept", HaarmonyWarning, stacklevel=2
+            )
         self.is_cut_short = True
-        warnings.warn(
-            f"{named(self.path)}: {why}; what can be decoded is kept", HaarmonyWarning, stacklevel=2
-        )
 
 
 def _header(container: InputContainer, stream: VideoStream, first: VideoFrame, name: str) -> FilmHeader:
