@@ -200,3 +200,28 @@ def test_what_is_lost_is_told(tmp_path):
     encode(tmp_path / "lines.mp4", options={"x264-params": "tff=1"}, frames=2)
     with pytest.warns(HaarmonyWarning, match="interlaced"):
         open_film(tmp_path / "lines.mp4")
+
+
+def test_a_film_that_was_trimmed_is_whole(tmp_path):
+    path = tmp_path / "trimmed.mp4"
+    encode(path, frames=100)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12  # the duration of the only edit, in milliseconds
+    assert int.from_bytes(data[at : at + 4], "big") == 4000
+    data[at : at + 4] = (2000).to_bytes(4, "big")
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert 50 <= len(list(open_film(path).frames())) < 60
+
+
+def test_an_mp4_that_lacks_its_end_is_refused(tmp_path):
+    path = tmp_path / "whole.mp4"
+    encode(path, frames=100, container_options={"movflags": "+faststart"})
+    data = path.read_bytes()
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(FilmError, match=r"cut off after \d+ of 100 frames"):
+        list(open_film(cut).frames())
+    with pytest.warns(HaarmonyWarning):
+        assert len(list(open_film(cut, keep_partial=True).frames())) > 20

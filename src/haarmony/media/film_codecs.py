@@ -6,6 +6,7 @@ for editing: 4:2:2 or 4:4:4 at 10 bits.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -84,6 +85,8 @@ class Encoding:
 
     def configure(self, context: VideoCodecContext) -> None:
         """Tell an encoder that is not open yet."""
+        if self.encoder == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # it tells what it does, line by line
         context.width, context.height = self.width, self.height
         context.pix_fmt = self.pixel_format
         context.framerate = self.rate

@@ -113,10 +113,13 @@ class VideoFilm:
     ) -> Iterator[VideoFrame]:
         packets = frames = 0
         end = Fraction(0)
+        is_short = False
         for packet in container.demux(stream):
-            packets += packet.size > 0
-            if packet.is_corrupt and packets < stream.frames:  # its end is missing, as all that would follow
-                packets -= 1
+            packets += 1
+            is_short = (
+                packet.is_corrupt
+            )  # its end is missing, and all that would follow, where it is the last
+            if is_short and len(stream.index_entries):
                 continue
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
@@ -128,12 +131,9 @@ class VideoFilm:
             for frame in decoded:
                 frames += 1
                 yield frame
-        if stream.frames:
-            is_short = is_whole and packets < stream.frames
-        else:
-            is_short = is_cut_off(self.path, container, end)
-        if is_short:
-            total = f" of {stream.frames}" if stream.frames else ""
+        known = len(stream.index_entries) if is_whole else 0
+        if is_short or packets < known or is_cut_off(self.path, container, end):
+            total = f" of {known}" if known > frames else ""
             self._stop(f"it is cut off after {frames}{total} frames")
 
     def _stop(self, why: str) -> None:
