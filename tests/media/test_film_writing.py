@@ -1,4 +1,5 @@
 import _thread
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -241,6 +242,7 @@ def test_an_interrupt_leaves_a_film_that_plays_and_can_go_on(long_film, uninterr
     def interrupt(done):
         if done == SEGMENT + 30:
             _thread.interrupt_main()
+            time.sleep(0.5)  # until it has come
 
     with pytest.raises(Interrupted, match=r"holds the \d+ frames that are done; --resume goes on"):
         write_film(output, film, film.frames, progress=interrupt)

@@ -115,12 +115,11 @@ class VideoFilm:
         end = Fraction(0)
         is_short = False
         for packet in container.demux(stream):
-            packets += 1
-            is_short = (
-                packet.is_corrupt
-            )  # its end is missing, and all that would follow, where it is the last
-            if is_short and len(stream.index_entries):
-                continue
+            if packet.size:
+                packets += 1
+                is_short = packet.is_corrupt  # of the last one: its end is missing, and all that would follow
+                if is_short and len(stream.index_entries):
+                    continue
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
             try:
