@@ -29,12 +29,12 @@ from torch import Tensor
 
 from haarmony.carry import Evidence, RegionFields, apply_field, guided_fields, mean_evidence
 from haarmony.errors import InputError
+from haarmony.media.ahead import ahead
 from haarmony.media.film import Film, Frame, open_film
 from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2, blend, carried_weights
 from haarmony.mixing import MIXES
 from haarmony.moments import Moments
-from haarmony.pipelines.ahead import ahead
 from haarmony.pipelines.control import Control, controlled
 from haarmony.pipelines.frame_masks import FrameMasks, open_masks
 from haarmony.pipelines.memory import budget, tile_side
@@ -296,7 +296,7 @@ def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[
         copy = lit.ways.seen(rows).rows(0, rows.height) if lit.path == "network" else reduced(rows, size)
         return samples(copy, torch.uint8 if pixels.dtype.itemsize == 1 else torch.uint16).numpy()
 
-    known = ahead(spans(film.frames(), small, window=lit.window), depth=1)
+    known = ahead(spans(film.frames(), small, window=lit.window), size=1)
     begin = start - look_back
     span = next((one for one in known if one.stop > begin), None)
     if span is None:
