@@ -37,7 +37,7 @@ class AdaIN(Transfer):
         "Huang, Belongie: Arbitrary Style Transfer with Adaptive Instance Normalization, ICCV"
     )
     year: ClassVar[int] = 2017
-    needs: ClassVar[str] = "VGG-19's weights"
+    needs: ClassVar[str] = "VGG-19's weights (nothing with backbone=compact)"
     takes_several: ClassVar[bool] = True
     blends: ClassVar[bool] = False
 

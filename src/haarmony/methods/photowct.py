@@ -51,7 +51,7 @@ class PhotoWCT(Transfer):
         "Li, Liu, Li, Yang, Kautz: A Closed-form Solution to Photorealistic Image Stylization, ECCV"
     )
     year: ClassVar[int] = 2018
-    needs: ClassVar[str] = "VGG-19's weights"
+    needs: ClassVar[str] = "VGG-19's weights (nothing with backbone=compact)"
     takes_several: ClassVar[bool] = True
 
     backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")

@@ -41,7 +41,7 @@ class WCT(Transfer):
         "Li, Fang, Yang, Wang, Lu, Yang: Universal Style Transfer via Feature Transforms, NIPS"
     )
     year: ClassVar[int] = 2017
-    needs: ClassVar[str] = "VGG-19's weights"
+    needs: ClassVar[str] = "VGG-19's weights (nothing with backbone=compact)"
     takes_several: ClassVar[bool] = True
     blends: ClassVar[bool] = False
 
