@@ -111,7 +111,7 @@ def test_the_shares_of_all_terms_sum_to_one(picture):
 def test_a_large_picture_is_worked_on_small_from_coarse_to_fine_and_says_so(picture):
     steps = []
     method = replace(QUICK, side=48, scales=2, steps=3)
-    with pytest.warns(HaarmonyWarning, match="worked on a copy of 48 x 32 and enlarged it to 120 x 80"):
+    with pytest.warns(HaarmonyWarning, match="worked on a copy of 48 x 32 and brought to 120 x 80"):
         result = method(picture(80, 120), picture(seed=3), watch=steps.append)
     assert result.shape == (80, 120, 3)
     assert [tuple(step.picture.shape[-2:]) for step in steps] == [(16, 24)] * 3 + [(32, 48)] * 3

@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 
-class Instead(argparse.Action):
-    """Collects values, and takes a positional off the list of what is required.
+class Excusing(argparse.Action):
+    """Takes a value, and a positional off the list of what is required.
 
     As `nargs="?"` would, but Python before 3.13 then takes CONTENT -o OUT STYLE for a STYLE too many.
     """
@@ -17,6 +17,16 @@ class Instead(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
     ) -> None:
-        """Collect one value."""
+        """Take one value."""
         self._positional.required = False
-        setattr(namespace, self.dest, [*getattr(namespace, self.dest), values])
+        setattr(namespace, self.dest, values)
+
+
+class Instead(Excusing):
+    """Collects values, in place of a positional."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
+    ) -> None:
+        """Collect one value."""
+        super().__call__(parser, namespace, [*getattr(namespace, self.dest), values])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli import by_method
-from haarmony.cli.arguments import Instead
+from haarmony.cli.arguments import Excusing, Instead
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
@@ -65,7 +65,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="compact (the default), vgg19 or vgg19_sum; see haarmony models")
     parser.add_argument(
         "--method",
-        action=_Method,
+        action=Excusing,
         of=positional,
         default="wct2",
         metavar="NAME",
@@ -161,20 +161,6 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
-
-
-class _Method(argparse.Action):
-    """Takes STYLE off the list of what is required: there are methods that bring their styles along."""
-
-    def __init__(self, *args: Any, of: argparse.Action, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._positional = of
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
-    ) -> None:
-        self._positional.required = False
-        setattr(namespace, self.dest, values)
 
 
 def _run(options: argparse.Namespace) -> None:

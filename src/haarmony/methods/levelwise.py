@@ -7,14 +7,18 @@ that level makes it a picture again, for the next level to begin with.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from haarmony.errors import InputError
 from haarmony.matching import Affine, Matching, Mixture, Target, solve, zca
-from haarmony.methods.method import Example, Step, Watch
+from haarmony.methods.method import Example, Step, Transfer, Watch
 from haarmony.methods.optimised import enlarged, fitted, resized, tell_reduced
+from haarmony.methods.settings import option
 from haarmony.methods.wct2 import change
 from haarmony.moments import Moments
 from haarmony.networks.levels import LevelAutoencoder, WaveletLevels
@@ -25,6 +29,30 @@ Targets = dict[int, dict[str, Target]]
 
 BACKBONES = {"vgg19": "vgg19_plain", "compact": "compact_plain"}
 """The networks of WCT, by what they are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levelwise(Transfer):
+    """What the methods that whiten and colour level by level are asked for.
+
+    Attributes:
+        levels: of the features, in the order in which they are matched.
+        ridge: added to both covariances, as a share of the content's mean variance: what is fainter than that
+            is not amplified.
+        side: see `cascade`.
+    """
+
+    backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
+    levels: tuple[int, ...] = option(
+        (4, 3, 2, 1), "features that are matched, in this order", least=1, most=4
+    )
+    ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
+    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.levels)) < len(self.levels):
+            raise InputError(f"every level is matched once, got {','.join(map(str, self.levels))}")
 
 
 @cache

@@ -154,7 +154,7 @@ def tell_reduced(size: tuple[int, int], worked: tuple[int, int]) -> None:
     """Say that the result comes from a reduced copy."""
     if worked != size:
         warnings.warn(
-            f"worked on a copy of {worked[1]} x {worked[0]} and enlarged it to {size[1]} x {size[0]}: "
+            f"worked on a copy of {worked[1]} x {worked[0]} and brought to {size[1]} x {size[0]}: "
             "give a larger side for more detail, which takes time and memory in proportion",
             HaarmonyWarning,
             stacklevel=3,

@@ -17,11 +17,10 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from haarmony.errors import InputError
 from haarmony.guided import guide, guided_planes
 from haarmony.matting import MattingLaplacian
-from haarmony.methods.levelwise import cascade, known_levels, whitening_colouring
-from haarmony.methods.method import Example, Step, Transfer, Watch, unwatched
+from haarmony.methods.levelwise import Levelwise, cascade, known_levels, whitening_colouring
+from haarmony.methods.method import Example, Step, Watch, unwatched
 from haarmony.methods.optimised import fitted, resized
 from haarmony.methods.settings import option
 
@@ -35,7 +34,7 @@ _FINE_RADIUS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoWCT(Transfer):
+class PhotoWCT(Levelwise):
     """Photorealistic transfer by the covariance of VGG-19's features, then smoothing along the content.
 
     Attributes:
@@ -54,19 +53,8 @@ class PhotoWCT(Transfer):
     needs: ClassVar[str] = "VGG-19's weights (nothing with backbone=compact)"
     takes_several: ClassVar[bool] = True
 
-    backbone: Literal["vgg19", "compact"] = option("vgg19", "the network of the features")
     smoothing: Literal["closed-form", "guided", "none"] = option("closed-form", "the second step")
-    levels: tuple[int, ...] = option(
-        (4, 3, 2, 1), "features that are matched, in this order", least=1, most=4
-    )
-    ridge: float = option(1e-3, "share of the mean variance; what is fainter is not amplified", least=0)
     fidelity: float = option(1e-4, "how much the smoothing keeps to the stylized picture", least=1e-6, most=1)
-    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(set(self.levels)) < len(self.levels):
-            raise InputError(f"every level is matched once, got {','.join(map(str, self.levels))}")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
