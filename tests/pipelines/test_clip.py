@@ -11,7 +11,7 @@ from haarmony.errors import InputError
 from haarmony.media.lut import Lut, identity, interpolate
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.clip import settled, transferred_frames
-from haarmony.pipelines.control import PLAIN
+from haarmony.pipelines.control import PLAIN, Control
 from haarmony.pipelines.photo import transfer
 from haarmony.pipelines.shot_looks import _at_every_colour, _every_colour
 from moving import Moving, scene, shot
@@ -157,3 +157,24 @@ def test_masks_of_frames_are_followed(model: WCT2, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said_before_any_work(model: WCT2, options: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
         settled(Moving(shot(0, 2)), STYLE, model=model, **options)
+
+
+def test_another_mask_or_protected_place_is_another_film(model: WCT2, tmp_path: Path) -> None:
+    film, half = Moving(shot(0, 3)), np.zeros(scene(0)[:, :160].shape[:2], int)
+    half[: len(half) // 2] = 1
+    size = film.header.height, film.header.width
+    masks = [np.zeros(size, int), np.arange(size[0])[:, None].repeat(size[1], 1) // 9 % 2]
+    paths = []
+    for number, mask in enumerate(masks):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray((mask * 255).astype(np.uint8)).save(paths[-1])
+    for kind in (masks, paths):
+        first, again, other = (
+            settled(film, STYLE, model=model, content_mask=mask, style_mask=half).settings()
+            for mask in (kind[0], kind[0], kind[1])
+        )
+        assert first == again != other
+    protected = [
+        settled(film, STYLE, model=model, control=Control(protect=mask)).settings() for mask in masks
+    ]
+    assert protected[0] != protected[1]

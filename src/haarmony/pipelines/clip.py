@@ -36,7 +36,7 @@ from haarmony.methods.wct2 import WCT2, blend, carried_weights
 from haarmony.mixing import MIXES
 from haarmony.moments import Moments
 from haarmony.pipelines.control import Control, controlled
-from haarmony.pipelines.frame_masks import FrameMasks, open_masks
+from haarmony.pipelines.frame_masks import FrameMasks, mask_identity, open_masks
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.rows import Rows, TensorRows, planes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
@@ -75,6 +75,7 @@ class Lit:
         step: frames between two looks at the content.
         window: frames that statistics are taken over; None for the shot.
         masks: of the content.
+        mask: what `masks` were opened from, as it is told from others.
         ways: of which memory and statistics count.
         control: what stays of the content.
     """
@@ -86,11 +87,12 @@ class Lit:
     step: int
     window: int | None
     masks: FrameMasks | None
+    mask: str | None
     ways: Ways
     control: Control
 
     def settings(self) -> dict[str, Any]:
-        """All that decides how frames come out, but for the masks, as JSON holds it."""
+        """All that decides how frames come out, as JSON holds it."""
         styles = hashlib.sha256()
         for style in self.schedule.styles:
             for site, targets in style.sites.items():
@@ -107,8 +109,8 @@ class Lit:
             "strength": self.strength,
             "path": self.path,
             "window": self.window,
-            "masks": self.masks is not None,
-            "control": [self.control.preserve, self.control.grain, self.control.protect is not None],
+            "masks": self.mask,
+            "control": [self.control.preserve, self.control.grain, mask_identity(self.control.protect)],
         }
 
     def regions(self, index: int) -> Regions | None:
@@ -265,6 +267,7 @@ def settled(
         max(1, round(STEP * rate)),
         None if window is None else max(1, round(window * rate)),
         None if content_mask is None else open_masks(content_mask, list(areas or ()), size),
+        mask_identity(content_mask),
         ways,
         control,
     )

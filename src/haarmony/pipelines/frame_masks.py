@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
 from haarmony.errors import InputError
 from haarmony.media.film import open_film
+from haarmony.media.film_settings import fingerprint
 from haarmony.media.kinds import MaskLike, to_mask
 from haarmony.media.mask import Mask, mask_of
 from haarmony.media.opening import named
@@ -78,6 +81,16 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
         return FrameMasks(names, _of_film(path, size))
     still = to_mask(masks, size=size)
     return FrameMasks(names, lambda index: still)
+
+
+def mask_identity(mask: MaskLike | None) -> str | None:
+    """What tells one mask, or one file or folder of masks, from others; None for none."""
+    if mask is None:
+        return None
+    if isinstance(mask, (str, os.PathLike)):
+        return fingerprint(Path(mask))
+    names, values = (mask.names, mask.values) if isinstance(mask, Mask) else ((), np.asarray(mask))
+    return hashlib.sha256(f"{names} {values.shape} {values.dtype}".encode() + values.tobytes()).hexdigest()
 
 
 def _in_turn(files: Sequence[Path], size: tuple[int, int]) -> Callable[[int], Mask]:
