@@ -10,7 +10,7 @@ from torch import Tensor
 
 from haarmony.matching import zca
 from haarmony.media.kinds import to_tensor
-from haarmony.methods.wct2 import Visit, traverse
+from haarmony.methods.sites import Visit, traverse
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
 from haarmony.networks.weights import load_network

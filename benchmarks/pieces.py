@@ -30,7 +30,7 @@ KINDS = {
     "moments": [(moments.Moments, "of")],
     "affine maps": [(matching.Affine, "__call__")],
     "factorisations": [(wct2, "solve")],
-    "the carry": [(wct2, "affine_field"), (wct2, "apply_field"), (carry, "apply_field")],
+    "the carry": [(wct2, "evidence"), (wct2, "region_fields"), (wct2, "apply_field"), (carry, "apply_field")],
 }
 spent: dict[str, float] = defaultdict(float)
 inner = [0.0]

@@ -22,7 +22,8 @@ import numpy as np
 
 from haarmony.evaluation.temporal import contrast, flicker, match, mean_lab, warping_error
 from haarmony.media.film import Film, FilmHeader, Frame, open_film
-from haarmony.pipelines.clip import settled, transferred_frames
+from haarmony.pipelines.lit import settled
+from haarmony.pipelines.lit_frames import transferred_frames
 from haarmony.pipelines.photo import transfer
 
 DISTANCES = (1, 10)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from haarmony.matching import zca
-from haarmony.methods.wct2 import WCT2, Recipe
+from haarmony.methods.recipe import Recipe
+from haarmony.methods.wct2 import WCT2
 from haarmony.networks.vgg19 import VGG19
 
 TOLERANCE = 2e-3

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from haarmony.media.lut import Lut
     from haarmony.media.lut_files import read_lut, write_lut
     from haarmony.media.mask import Mask, read_mask
-    from haarmony.methods.wct2 import WCT2, Recipe
+    from haarmony.methods.recipe import Recipe
+    from haarmony.methods.wct2 import WCT2
     from haarmony.mixing import mix
     from haarmony.moments import Moments
     from haarmony.networks.weights import models
@@ -51,7 +52,7 @@ _HOME = {
     "Mask": "haarmony.media.mask",
     "Moments": "haarmony.moments",
     "Picture": "haarmony.media.image",
-    "Recipe": "haarmony.methods.wct2",
+    "Recipe": "haarmony.methods.recipe",
     "Style": "haarmony.style",
     "WCT2": "haarmony.methods.wct2",
     "Ways": "haarmony.pipelines.ways",

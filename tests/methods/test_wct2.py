@@ -11,7 +11,9 @@ from haarmony import texture
 from haarmony.errors import HaarmonyWarning, InputError, WeightsError
 from haarmony.matching import cholesky, gaussian_ot, mean_std, zca
 from haarmony.media.mask import Mask
-from haarmony.methods.wct2 import RECIPES, STAGES, WCT2, Recipe, traverse, visit_sites
+from haarmony.methods.recipe import RECIPES, STAGES, Recipe
+from haarmony.methods.sites import traverse, visit_sites
+from haarmony.methods.wct2 import WCT2
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg19 import VGG19
 from haarmony.style import Style

@@ -10,8 +10,9 @@ from PIL import Image
 from haarmony.errors import InputError
 from haarmony.media.lut import Lut, identity, interpolate
 from haarmony.methods.wct2 import WCT2
-from haarmony.pipelines.clip import settled, transferred_frames
 from haarmony.pipelines.control import PLAIN, Control
+from haarmony.pipelines.lit import settled
+from haarmony.pipelines.lit_frames import transferred_frames
 from haarmony.pipelines.photo import transfer
 from haarmony.pipelines.shot_looks import _at_every_colour, _every_colour
 from moving import Moving, scene, shot

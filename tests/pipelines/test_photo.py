@@ -10,7 +10,8 @@ from haarmony.errors import HaarmonyWarning, ImageError, InputError
 from haarmony.media import profile
 from haarmony.media import source as source_module
 from haarmony.media.image import Picture, read_image, to_profile, write_image
-from haarmony.methods.wct2 import RECIPES, WCT2
+from haarmony.methods.recipe import RECIPES
+from haarmony.methods.wct2 import WCT2
 from haarmony.networks.compact import Compact
 from haarmony.pipelines import photo as photo_module
 from haarmony.pipelines import rows as rows_module

@@ -7,7 +7,8 @@ import torch
 from haarmony.errors import InputError
 from haarmony.media import profile
 from haarmony.media.image import Picture, read_image, to_profile, write_image
-from haarmony.methods.wct2 import RECIPES, WCT2
+from haarmony.methods.recipe import RECIPES
+from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES, mix
 from haarmony.networks.compact import Compact
 from haarmony.pipelines.photo import transfer, transfer_file

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from haarmony.matching import gaussian_ot, zca
 from haarmony.media.kinds import to_mask
-from haarmony.methods.wct2 import STAGES, WCT2, Recipe
+from haarmony.methods.recipe import STAGES, Recipe
+from haarmony.methods.wct2 import WCT2
 from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg19 import VGG19

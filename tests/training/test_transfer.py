@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from haarmony.errors import InputError
 from haarmony.matching import gaussian_ot
-from haarmony.methods.wct2 import WCT2, Recipe
+from haarmony.methods.recipe import Recipe
+from haarmony.methods.wct2 import WCT2
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training import transfer as module

@@ -19,7 +19,7 @@ from haarmony.matching import Affine, Matching, Mixture, Target, solve, zca
 from haarmony.methods.method import Example, Step, Transfer, Watch
 from haarmony.methods.optimised import enlarged, fitted, resized, tell_reduced
 from haarmony.methods.settings import option
-from haarmony.methods.wct2 import change
+from haarmony.methods.sites import change
 from haarmony.moments import Moments
 from haarmony.networks.levels import LevelAutoencoder, WaveletLevels
 from haarmony.networks.weights import MODELS, load_levels, load_network

@@ -8,13 +8,12 @@ HL, HH of each pooling) and `decoder` (between decoder levels).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial, reduce
+from collections.abc import Mapping
+from functools import reduce
 from math import inf
 from operator import add
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,183 +31,27 @@ from haarmony.carry import (
     region_fields,
 )
 from haarmony.errors import InputError
-from haarmony.matching import Affine, Matching, Target, gaussian_ot, solve, zca
+from haarmony.matching import Target, solve
 from haarmony.media.image import to_profile
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_tensor
+from haarmony.methods.recipe import RECIPES, Recipe
+from haarmony.methods.sites import (
+    Maps,
+    Seen,
+    SiteMap,
+    Visit,
+    Where,
+    applying,
+    blend,
+    change,
+    traverse,
+    visit_sites,
+)
 from haarmony.moments import Moments
-from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
+from haarmony.networks.autoencoder import LEVELS, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
-from haarmony.regions import WHOLE, Part, Regions, Weights, match_regions, weights_at
+from haarmony.regions import WHOLE, Regions, Weights, match_regions, weights_at
 from haarmony.style import Style
-
-STAGES = ("encoder", "skip", "decoder")
-_HIGH = ("LH", "HL", "HH")
-
-Visit = Callable[[str, Tensor], Tensor]
-Where = Callable[[Tensor], Part]
-
-
-def visit_sites(
-    network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit
-) -> tuple[Tensor, Skips, int]:
-    """Walk a picture through the network to the last transfer site, offering the feature at each to `visit`.
-
-    The order is that of progressive stylization: each encoder level before the next is encoded, then the
-    skips, then the feature before each decoder level. `visit(site, feature)` returns the feature to go on
-    with.
-
-    Returns:
-        The feature behind the last site, the skips, and the decoder level to go on with.
-    """
-    skips: Skips = {}
-    x = picture
-    for level in LEVELS:
-        x = network.encode(level, x, skips)
-        if "encoder" in stages:
-            x = visit(f"encoder{level}", x)
-    if "skip" in stages:
-        for pool, skip in skips.items():
-            high = (visit(f"skip{pool}.{name}", band) for name, band in zip(_HIGH, skip.high, strict=False))
-            skips[pool] = Skip(tuple(high), skip.size, skip.original)
-    if "decoder" not in stages:
-        return x, skips, LEVELS[-1]
-    if "encoder" not in stages:
-        x = visit(f"decoder{LEVELS[-1]}", x)
-    for level in reversed(LEVELS[1:]):
-        x = network.decode(level, x, skips)
-        skips.pop(level - 1, None)
-        x = visit(f"decoder{level - 1}", x)
-    return x, skips, LEVELS[0]
-
-
-def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit) -> Tensor:
-    """Visit all sites and decode to the end: the picture, unclipped."""
-    x, skips, last = visit_sites(network, picture, stages, visit)
-    for level in range(last, 0, -1):
-        x = network.decode(level, x, skips)
-        skips.pop(level - 1, None)
-    return x
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model uses its network.
-
-    Attributes:
-        stages: where features are matched, any of encoder, skip, decoder.
-        matching: (content Moments, style Moments) -> Affine, used at every site.
-        clamp: keep each matched feature within the content feature's own minimum and maximum.
-        work_side: run the network on copies of at most this long side, give back what it loses on the plain
-            content, and carry the change of colour to the full picture as a smooth field of affine maps, so
-            that a picture with itself as style comes back as it was; strength then blends the pictures. None
-            runs the network at full size, and what it decodes is the result.
-        shares: of the strength, by site (`encoder1`), stage (`skip`), or `fine` (levels 1 and 2) and `coarse`
-            (3 and 4); the most particular counts, and 1 where nothing is said.
-        unmatched: what becomes of a region of the content that the style lacks, or has at a very different
-            area: `keep` leaves it its look, as the public code of WCT2 does; `whole` gives it the light of
-            the whole style, by the map of the whole content.
-    """
-
-    stages: tuple[str, ...] = STAGES
-    matching: Matching = zca
-    clamp: bool = False
-    work_side: int | None = None
-    shares: Mapping[str, float] = field(default_factory=dict)
-    unmatched: Literal["keep", "whole"] = "keep"
-
-    def __post_init__(self) -> None:
-        unknown = set(self.stages) - set(STAGES)
-        if unknown:
-            raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
-        if self.work_side is not None and self.work_side < 1:
-            raise InputError(f"work_side is a number of pixels, 1 or more, got {self.work_side}")
-        if self.unmatched not in ("keep", "whole"):
-            raise InputError(f"unmatched is keep or whole, got {self.unmatched!r}")
-        known = (*(f"{stage}{level}" for stage in STAGES for level in LEVELS), *STAGES, "fine", "coarse")
-        for name, share in self.shares.items():
-            if name not in known:
-                raise InputError(
-                    f"no strength is known by the name {name!r}: choose fine, coarse, a stage such as skip, "
-                    "or a stage and its level, such as encoder1"
-                )
-            if not 0 <= share <= 1:
-                raise InputError(f"the strength of {name} is between 0 and 1, got {share:g}")
-
-    @property
-    def carries(self) -> bool:
-        """Whether the result is a field of maps, which follows the texture of the style."""
-        return self.work_side is not None and bool(self.stages)
-
-    def share(self, site: str) -> float:
-        """Of the strength, at a site."""
-        place = site.split(".")[0]
-        stage, level = place.rstrip("1234"), int(place[-1])
-        names = (place, stage, "fine" if level <= 2 else "coarse")
-        return next((self.shares[name] for name in names if name in self.shares), 1.0)
-
-
-RECIPES: Mapping[str, Recipe] = {
-    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352, unmatched="whole"),
-    "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
-    "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
-}
-"""Of the models that ship, by name."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a transfer needs to know of a feature at one site in one region; `+` merges that of two tiles.
-
-    Attributes:
-        moments: of the feature.
-        low: its smallest value over all channels, where the recipe clamps; else minus infinity.
-        high: its largest.
-    """
-
-    moments: Moments
-    low: float
-    high: float
-
-    def __add__(self, other: Seen) -> Seen:
-        return Seen(self.moments + other.moments, min(self.low, other.low), max(self.high, other.high))
-
-
-@dataclass(frozen=True)
-class SiteMap:
-    """What is done to a feature at one site in one region: an affine map, then bounds."""
-
-    affine: Affine
-    low: float = -inf
-    high: float = inf
-
-    def __call__(self, feature: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
-        mapped = self.affine(feature)
-        return mapped.clamp_(self.low, self.high) if -inf < self.low <= self.high < inf else mapped
-
-
-Maps = dict[str, dict[str, SiteMap]]
-"""Of all sites, by site and label: with these a transfer is a plain feed-forward pass."""
-
-
-def mean_maps(parts: Sequence[tuple[Maps, float]]) -> Maps:
-    """Between several plans for the same sites and labels, with their shares, which sum to 1."""
-    if len(parts) == 1:
-        return parts[0][0]
-    return {
-        site: {
-            label: SiteMap(
-                Affine(
-                    torch.stack([share * maps[site][label].affine.matrix for maps, share in parts]).sum(0),
-                    torch.stack([share * maps[site][label].affine.offset for maps, share in parts]).sum(0),
-                ),
-                sum(share * maps[site][label].low for maps, share in parts),
-                sum(share * maps[site][label].high for maps, share in parts),
-            )
-            for label in labels
-        }
-        for site, labels in parts[0][0].items()
-    }
 
 
 def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bool) -> None:
@@ -357,7 +200,7 @@ class WCT2(nn.Module):
     def evidence(self, reduced: Tensor, maps: Maps, regions: Regions | None) -> dict[str, Evidence]:
         """What the field of a full transfer with known maps is fitted to, by label; see `field`."""
         reduced = self.enlarged(reduced)
-        return self._evidence(reduced, carried_weights(regions, reduced), _applying(maps, 1.0, regions))
+        return self._evidence(reduced, carried_weights(regions, reduced), applying(maps, 1.0, regions))
 
     def _evidence(self, reduced: Tensor, weights: Weights, visit: Visit) -> dict[str, Evidence]:
         lost = reduced - self.network(reduced)
@@ -405,7 +248,7 @@ class WCT2(nn.Module):
         Returns:
             (1, 3, H, W), not clipped.
         """
-        return self._decoded(picture, _applying(maps, strength, regions, where), strength)
+        return self._decoded(picture, applying(maps, strength, regions, where), strength)
 
     def _decoded(self, picture: Tensor, visit: Visit, strength: float) -> Tensor:
         height, width = _size(picture)
@@ -499,35 +342,9 @@ class WCT2(nn.Module):
         return match_regions(regions, style.areas, whole=self.recipe.unmatched == "whole")
 
 
-def change(
-    feature: Tensor, maps: Mapping[str, SiteMap | Affine], weights: Weights, strength: float
-) -> Tensor:
-    """A feature (1, C, H, W) with the map of every region applied by its weights, and by strength."""
-    mapped = feature
-    for label, weight in weights.items():
-        one = maps[label](feature)
-        mapped = one if weight is None else mapped + weight * (one - feature)
-    return blend(feature, mapped, strength)
-
-
 def carried_weights(regions: Regions | None, reduced: Tensor) -> Weights:
     """The weights of all regions at a reduced copy, with what belongs to none as one more."""
     return weights_at(regions and regions.only(regions.labels, rest=True), _size(reduced))
-
-
-def _applying(maps: Maps, strength: float, regions: Regions | None, where: Where | None = None) -> Visit:
-    """A visit that applies known maps."""
-
-    def visit(site: str, feature: Tensor) -> Tensor:
-        weights = weights_at(regions, _size(feature), where and where(feature))
-        return change(feature, maps[site], weights, strength)
-
-    return visit
-
-
-def blend(plain: Tensor, full: Tensor, strength: float) -> Tensor:
-    """From the plain (strength 0) to the full (strength 1)."""
-    return full if strength == 1 else torch.lerp(plain, full, strength)
 
 
 def _targets(style: Style, site: str) -> Mapping[str, Target]:

@@ -8,6 +8,7 @@ be asked as an experiment.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)
 _MEAN_RGB, _STD_RGB = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module, ABC):
     """A picture to its features.
 
     Attributes:
@@ -42,13 +43,13 @@ class Backbone(nn.Module):
     content_layers: tuple[str, ...]
     smallest: int
 
+    @abstractmethod
     def features(self, picture: Tensor, wanted: Iterable[str]) -> dict[str, Tensor]:
         """The wanted features of a picture (B, 3, H, W), RGB in [0, 1], by name.
 
         Raises:
             InputError: for a name that is none of `layers`.
         """
-        raise NotImplementedError
 
     def check(self, wanted: Iterable[str]) -> None:
         """Find out whether all names are known.

@@ -18,7 +18,8 @@ from haarmony.media.image import Picture, to_pil
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable, write_bands, written_depth
 from haarmony.media.source import Header, Source, open_source
-from haarmony.methods.wct2 import WCT2, blend, check_request
+from haarmony.methods.sites import blend
+from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
 from haarmony.pipelines.automatic import check_automatic, found
 from haarmony.pipelines.batch import Done

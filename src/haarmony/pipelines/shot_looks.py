@@ -14,7 +14,7 @@ from haarmony.carry import apply_field, mean_evidence
 from haarmony.media.film import Frame
 from haarmony.media.image import Picture
 from haarmony.media.lut import Lut, interpolate
-from haarmony.methods.wct2 import blend
+from haarmony.methods.sites import blend
 from haarmony.pipelines.look import fit_lut
 from haarmony.pipelines.rows import planes, samples
 from haarmony.pipelines.shot_plans import ShotPlans

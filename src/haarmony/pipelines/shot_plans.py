@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
-from haarmony.methods.wct2 import WCT2, Maps, carried_weights, mean_maps
+from haarmony.methods.sites import Maps, mean_maps
+from haarmony.methods.wct2 import WCT2, carried_weights
 from haarmony.moments import Moments
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.rows import TensorRows

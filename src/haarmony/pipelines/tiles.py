@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from haarmony import texture
-from haarmony.methods.wct2 import WCT2, Maps, Seen, change, visit_sites
+from haarmony.methods.sites import Maps, Seen, change, visit_sites
+from haarmony.methods.wct2 import WCT2
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
 from haarmony.pipelines.rows import Rows

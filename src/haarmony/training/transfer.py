@@ -23,7 +23,7 @@ from haarmony.carry import affine_field, apply_field
 from haarmony.errors import InputError
 from haarmony.losses import edges, false_gradient, gram, gram_distances, luma, ssim
 from haarmony.matching import gaussian_ot
-from haarmony.methods.wct2 import traverse
+from haarmony.methods.sites import traverse
 from haarmony.moments import Moments
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg_features import VGGFeatures

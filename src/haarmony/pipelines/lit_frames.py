@@ -1,0 +1,213 @@
+"""The frames of a film in its new light, by one of three paths.
+
+What a transfer measures of the content it measures of the shot (`shot_plans.py`), so nothing flickers. Three
+paths lead from there to the frames:
+
+- *carry*: the field of colour maps has a time axis. What a field is fitted to is looked at every
+  `STEP` seconds and averaged over time as it is over the picture, under a Gaussian that ends at the shot's
+  borders; between, the field is interpolated. Frames wait for what is behind them, two seconds at most.
+- *network*: the network decodes every frame, tile by tile, with the shot's maps.
+- *lut*: one table of colours a shot, fitted to the samples as the carry would have them. The fastest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import reduce
+from itertools import groupby
+from math import exp
+from operator import add
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from haarmony.carry import Evidence, RegionFields, apply_field, guided_fields, mean_evidence
+from haarmony.media.ahead import ahead
+from haarmony.media.film import Film, Frame
+from haarmony.methods.sites import blend
+from haarmony.methods.wct2 import carried_weights
+from haarmony.pipelines.control import controlled
+from haarmony.pipelines.lit import STEP, Lit
+from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.rows import Rows, TensorRows, planes, reduced, samples
+from haarmony.pipelines.shot_looks import ShotLooks
+from haarmony.pipelines.shot_plans import ShotPlans
+from haarmony.pipelines.spans import Span, spans
+from haarmony.pipelines.tiles import rendered
+
+Placed = Iterable[tuple[Frame, Span]]
+
+SMOOTH = 0.8
+"""Standard deviation, in seconds, of the window in time that a field is fitted over."""
+
+_KNOTS = round(2 * SMOOTH / STEP)
+"""Looks to either side that a field is fitted to."""
+
+
+@torch.no_grad()
+def transferred_frames(film: Film, lit: Lit, start: int = 0) -> Iterator[Frame]:
+    """The frames of the result from a number on: the same, wherever one starts.
+
+    Args:
+        film: the content.
+        lit: from `settled`.
+        start: the number of the first frame.
+    """
+    if lit.strength == 0:
+        yield from film.frames(start)
+        return
+    look_back = (_KNOTS + 1) * lit.step if lit.path == "carry" else 0
+    make = {"carry": _carried, "network": _decoded, "lut": _looked_up}[lit.path]
+    yield from make(_placed(film, lit, start, look_back), lit, start)
+
+
+def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[Frame, Span]]:
+    """Frames with the spans that they lie in, from a little before the first that is wanted."""
+    size = lit.wct2.work_size((film.header.height, film.header.width))
+
+    def small(pixels: Any) -> Any:
+        rows = TensorRows(planes(pixels))
+        copy = lit.ways.seen(rows).rows(0, rows.height) if lit.path == "network" else reduced(rows, size)
+        return samples(copy, torch.uint8 if pixels.dtype.itemsize == 1 else torch.uint16).numpy()
+
+    known = ahead(spans(film.frames(), small, window=lit.window), size=1)
+    begin = start - look_back
+    span = next((one for one in known if one.stop > begin), None)
+    if span is None:
+        return
+    for frame in ahead(film.frames(max(span.start, begin))):
+        while frame.index >= span.stop:
+            span = next(known)
+        yield frame, span
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the content is like at one time, by label."""
+
+    index: int
+    time: Fraction
+    seen: Mapping[str, Evidence]
+
+
+def _carried(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
+    """Frames by the carry."""
+    plans = lit.plans()
+    for shot, frames in groupby(placed, key=lambda pair: pair[1].shot):
+        yield from _carried_shot(shot, frames, plans, lit, start)
+
+
+def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: int) -> Iterator[Frame]:
+    looks: dict[int, _Look] = {}
+    fields: dict[int, Tensor] = {}
+    waiting: deque[Frame] = deque()
+
+    def field(knot: int) -> Tensor:
+        knot = min(knot, max(looks))
+        if knot not in fields:
+            about = [(k, looks[k]) for k in range(knot - _KNOTS, knot + _KNOTS + 1) if k in looks]
+            fields[knot] = _field(looks[knot], [(look, _share(k - knot)) for k, look in about], lit)
+        return fields[knot]
+
+    def made(frame: Frame) -> Frame:
+        knot, behind = divmod(frame.index - shot, lit.step)
+        for known in (looks, fields):
+            for old in [k for k in known if k < knot - _KNOTS]:
+                del known[old]
+        maps = torch.lerp(field(knot), field(knot + 1), behind / lit.step) if behind else field(knot)
+        maps_here = _guided(maps, frame, lit)
+
+        def changed(rows: Rows) -> Iterator[Tensor]:
+            picture = rows.rows(0, rows.height)
+            yield blend(picture, apply_field(picture, maps_here), lit.strength)
+
+        return _controlled(frame, changed, lit)
+
+    for frame, span in placed:
+        knot, behind = divmod(frame.index - shot, lit.step)
+        if behind == 0:
+            looks[knot] = _look(frame, span, plans, lit)
+        if frame.index >= start:
+            waiting.append(frame)
+        while waiting and (waiting[0].index - shot) // lit.step + 1 + _KNOTS <= knot:
+            yield made(waiting.popleft())
+    while waiting:
+        yield made(waiting.popleft())
+
+
+def _share(apart: int) -> float:
+    """How much a look counts for a field so many looks away."""
+    return exp(-0.5 * (apart * STEP / SMOOTH) ** 2)
+
+
+def _look(frame: Frame, span: Span, plans: ShotPlans, lit: Lit) -> _Look:
+    """What a field is fitted to in one frame, with the texture of the shot."""
+    maps = plans.maps(span, frame.index, frame.time)
+    seen = lit.wct2.evidence(_small(frame, lit), maps, lit.regions(frame.index))
+    textures = plans.texture(span, frame.index)
+    return _Look(
+        frame.index,
+        frame.time,
+        {label: one.with_texture(textures[label]) for label, one in seen.items()},
+    )
+
+
+def _field(here: _Look, about: Sequence[tuple[_Look, float]], lit: Lit) -> Tensor:
+    """(K, 12, rows, columns), fitted to looks with their shares."""
+    seen = {label: mean_evidence([(look.seen[label], share) for look, share in about]) for label in here.seen}
+    regions = lit.regions(here.index)
+    return reduce(
+        add,
+        (
+            share * lit.wct2.fields(seen, lit.schedule.styles[style], regions)
+            for style, share in lit.schedule.at(here.time)
+        ),
+    )
+
+
+def _guided(maps: Tensor, frame: Frame, lit: Lit) -> Tensor | RegionFields:
+    """The fields of all regions, blended along the edges of a frame."""
+    if lit.masks is None:
+        return maps
+    copy = _small(frame, lit)
+    return guided_fields(maps, copy, list(carried_weights(lit.regions(frame.index), copy).values()))
+
+
+def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
+    """Frames by the network."""
+    plans = lit.plans()
+    for frame, span in placed:
+        if frame.index < start:
+            continue
+        side = tile_side(lit.wct2.network, frame.pixels.shape[1], budget(lit.ways.max_memory))
+        maps, regions = plans.maps(span, frame.index, frame.time), lit.regions(frame.index)
+        yield _controlled(
+            frame,
+            lambda rows: rendered(lit.wct2, rows, maps, lit.strength, regions, side=side),  # noqa: B023
+            lit,
+        )
+
+
+def _looked_up(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
+    """Frames by tables of colours."""
+    looks = ShotLooks(lit.plans(), lit.strength)
+    for frame, span in placed:
+        if frame.index >= start:
+            yield replace(frame, pixels=looks.applied(frame, span))
+
+
+def _small(frame: Frame, lit: Lit) -> Tensor:
+    rows = TensorRows(planes(frame.pixels))
+    return lit.wct2.enlarged(reduced(rows, lit.wct2.work_size((rows.height, rows.width)))).to(lit.wct2.device)
+
+
+def _controlled(frame: Frame, change: Callable[[Rows], Iterator[Tensor]], lit: Lit) -> Frame:
+    """A frame that is changed, but for what is to stay of it."""
+    rows = TensorRows(planes(frame.pixels).to(lit.wct2.device))
+    picture = torch.cat(list(controlled(rows, lit.control, change)), -2)
+    dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
+    return replace(frame, pixels=samples(picture.cpu(), dtype).numpy())
