@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -39,6 +38,7 @@ from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.inversion import measure_units, regress
 from haarmony.training.objectives import reconstruction, stylisation
 from haarmony.training.photos import crops, recoloured
+from haarmony.training.precision import half_precision
 from haarmony.training.recipes import LEVELWISE, DecoderSettings
 from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
@@ -182,7 +182,7 @@ def train(
         save(0)
     for step in range(state["step"], settings.steps):
         picture = batch(step)
-        with torch.autocast(torch.device(device).type, torch.bfloat16) if settings.half else nullcontext():
+        with half_precision(device, wanted=settings.half):
             loss, figure = objective(network, picture, settings)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)

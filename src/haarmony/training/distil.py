@@ -28,6 +28,7 @@ from haarmony.networks.compact import WIDTHS, Compact
 from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import resume, save_checkpoint
 from haarmony.training.photos import crops
+from haarmony.training.precision import half_precision
 from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
 from haarmony.wavelets import haar_split
@@ -67,7 +68,7 @@ class Components(nn.Module):
     @torch.no_grad()
     def features(self, picture: Tensor) -> list[Tensor]:
         """The teacher's features at the resolution of each level."""
-        with torch.autocast(picture.device.type, torch.bfloat16):
+        with half_precision(picture.device):
             first, *rest = self.teacher(picture)
         return [torch.cat(haar_split(first.float()), 1), *(feature.float() for feature in rest)]
 

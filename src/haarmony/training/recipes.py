@@ -25,7 +25,7 @@ class DecoderSettings:
         ridge: penalty of the regressions, as a share of the inputs' mean square.
         samples: positions that each regression sees.
         seed: of everything random.
-        half: compute the descent in bfloat16 (autocast); a third faster on CPUs that have it.
+        half: compute the descent in bfloat16 where the processor is quick at it; a third faster.
     """
 
     steps: int = 2400

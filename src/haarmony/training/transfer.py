@@ -30,6 +30,7 @@ from haarmony.networks.vgg_features import VGGFeatures
 from haarmony.training.checkpoint import load_checkpoint, resume, save_checkpoint
 from haarmony.training.distil import inversion_losses
 from haarmony.training.photos import crops
+from haarmony.training.precision import half_precision
 from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import sheet, squares, validate
 
@@ -90,7 +91,7 @@ def transfer_losses(
 ) -> dict[str, Tensor]:
     """All losses of one batch, each a mean over it."""
     with torch.no_grad():
-        with torch.autocast(picture.device.type, torch.bfloat16):
+        with half_precision(picture.device):
             own = [gram(feature.float()) for feature in teacher(picture)]
         plain, skips = network.encode_all(picture)
     wanted = [g.roll(1, 0) for g in own]
@@ -101,7 +102,7 @@ def transfer_losses(
     raw = transfer_batch(network, picture, plain, ridge=ridge) + (picture - restored.detach())
     carried = apply_field(picture, affine_field(picture, raw))
     output = carried.clamp(0, 1)
-    with torch.autocast(picture.device.type, torch.bfloat16):
+    with half_precision(picture.device):
         features = teacher(output)
     distances = gram_distances([gram(feature.float()) for feature in features], wanted)
     ratio = distances.sum(0) / (untouched.sum(0) + 0.25 * untouched.sum(0).mean())
