@@ -1,0 +1,92 @@
+import csv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from haarmony.evaluation.study.study import INVITATIONS, Study
+from haarmony.evaluation.study.votes import Vote, cast
+
+
+@pytest.fixture
+def results(here, photo):
+    """Two pairs, and two folders of results for them."""
+    for name in ("a", "b"):
+        for place in (Path("pairs") / name, Path("one"), Path("two")):
+            place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo()).save(f"pairs/{name}/content.png")
+        Image.fromarray(photo(20, 28)).save(f"pairs/{name}/style.png")
+        Image.fromarray(photo(tint=(0.5, 0.7, 1))).save(f"one/{name}.png")
+        Image.fromarray(photo(tint=(1, 0.7, 0.5))).save(f"two/{name}.jpg")
+    return ("--outputs", "one=one", "--outputs", "two=two")
+
+
+def test_a_study_from_pairs_to_its_table(haarmony, results):
+    assert haarmony("study", "build", "pairs", *results, "-o", "s", "--voters", 3).code == 0
+    assert len(Path("s", INVITATIONS).read_text().split()) == 3
+    assert Path("s/secret").stat().st_mode & 0o077 == 0
+    assert "no votes yet" in haarmony("study", "report", "s").out
+    study = Study.load(Path("s"))
+    voters = [study.signer.voter(line.split("=")[1]) for line in Path("s", INVITATIONS).read_text().split()]
+    for voter, method in zip(voters, ("one", "one", "two"), strict=True):
+        output = next(name for name, made_by in study.items[0].outputs.items() if made_by == method)
+        cast(study.votes, Vote(voter, study.items[0].name, "preference", output), welcome=False)
+    result = haarmony("study", "report", "s", "--csv", "t.csv")
+    assert "66.7% [20.8%, 93.9%] 2" in result.out
+    assert "3 invited voters" in result.out
+    rows = list(csv.DictReader(Path("t.csv").read_text().splitlines()))
+    assert [(row["question"], row["method"], row["votes"], row["of"]) for row in rows][4:] == [
+        ("preference", "one", "2", "3"),
+        ("preference", "two", "1", "3"),
+    ]
+    assert {path.name for path in Path().iterdir() if path.name.startswith(".")} == set()
+
+
+def test_pictures_are_reduced_alike_and_tell_nothing(haarmony, results):
+    Image.new("RGB", (64, 48)).save("one/a.png")
+    assert haarmony("study", "build", "pairs", *results, "-o", "s", "-q").out == ""
+    study = Study.load(Path("s"))
+    for item in study.items:
+        assert item.size == (32, 24)
+        for name in (item.content, *item.outputs):
+            with Image.open(study.picture(name)) as image:
+                assert image.size == (32, 24)
+                assert not image.getexif()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "saying"),
+    [
+        (lambda: Path("two/b.jpg").unlink(), "nothing for pair b"),
+        (lambda: Path("one/a.png").write_bytes(b"no picture"), "one/a.png"),
+        (lambda: Image.new("RGB", (40, 90)).save("one/a.png"), "another shape"),
+        (lambda: (Path("s").mkdir(), Path("s/votes.sqlite").touch()), "may hold votes"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_and_leaves_nothing(haarmony, results, spoil, saying):
+    spoil()
+    before = {path.name for path in Path().iterdir()}
+    result = haarmony("study", "build", "pairs", *results, "-o", "s")
+    assert result.code == 2
+    assert saying in result.err
+    assert result.err.count("\n") == 1
+    assert {path.name for path in Path().iterdir()} == before
+
+
+def test_other_mistakes_are_one_line(haarmony, results):
+    for arguments, saying in (
+        (("build", "pairs", "--outputs", "one=one", "-o", "s"), "2 to 9"),
+        (("build", "pairs", "--outputs", "one", "-o", "s"), "NAME=DIR"),
+        (("build", "pairs", *results, "--outputs", "one=two", "-o", "s"), "same name"),
+        (("serve", "nowhere"), "holds no study"),
+        (("report", "nowhere"), "holds no study"),
+    ):
+        result = haarmony("study", *arguments)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert saying in result.err
+    haarmony("study", "build", "pairs", *results, "-o", "s")
+    assert "cannot listen" in haarmony("study", "serve", "s", "--port", 99999).err
+    Path("s/votes.sqlite").write_bytes(b"no database, but long enough to be told apart" * 40)
+    assert "no database" in haarmony("study", "report", "s").err
+    Path("s/study.json").write_text("{}")
+    assert "damaged" in haarmony("study", "report", "s").err
