@@ -8,7 +8,19 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli import demo, lut, methods, models, study, style, train, transfer, video
+from haarmony.cli import (
+    demo,
+    lut,
+    methods,
+    models,
+    shape_bias,
+    study,
+    style,
+    stylize_dataset,
+    train,
+    transfer,
+    video,
+)
 from haarmony.cli.console import complain, say
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
@@ -110,6 +122,18 @@ def _parser() -> _Parser:
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
         )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (transfer, video, style, lut, demo, models, methods, train, study):
+    for command in (
+        transfer,
+        video,
+        style,
+        lut,
+        demo,
+        models,
+        methods,
+        train,
+        study,
+        stylize_dataset,
+        shape_bias,
+    ):
         command.add_to(commands, shared)
     return parser

@@ -11,13 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from haarmony.errors import InputError
-
-EXTENSIONS: Final = frozenset(
-    ".jpg .jpeg .png .webp .tif .tiff .avif .heic .heif .gif .bmp .ppm".split()  # noqa: SIM905
-)
+from haarmony.media.opening import is_picture
 
 
 @dataclass(frozen=True)
@@ -37,11 +33,6 @@ class Pair:
     style: Path
     content_mask: Path | None = None
     style_mask: Path | None = None
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a path is a file with the extension of a picture, and not hidden."""
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
 
 
 def read_pairs(folder: Path) -> list[Pair]:

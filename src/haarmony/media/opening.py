@@ -46,8 +46,17 @@ _HEIF_BRANDS: Final = frozenset([b"heic", b"heix", b"heim", b"heis", b"hevc", b"
 for _library in ("PIL", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
+_SUFFIXES: Final = frozenset(
+    (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".gif", ".bmp", ".ppm")
+)
 HEAD: Final = 32
 """Bytes from a file's beginning that tell its kind."""
+
+
+def is_picture(path: StrPath) -> bool:
+    """Say whether a path is a file that has the extension of a picture and is not hidden."""
+    path = Path(path)
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 @contextmanager
