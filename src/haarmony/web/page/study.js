@@ -54,6 +54,7 @@ const send = async () => {
     if (reply?.ok || reply?.status === 400) {
       unsaved.shift();
       keep();
+      if (!reply.ok) return load(); // the study has no such choice: show what it has
     } else if (reply && (reply.status === 401 || reply.status === 403)) {
       return load(); // the cookie is gone or another's
     } else {
