@@ -77,6 +77,32 @@ def test_noise_makes_a_film_flicker_less_than_photos(model: WCT2) -> None:
     assert film.sum() < 0.7 * photos.sum()
 
 
+def test_noise_is_not_amplified_and_grain_stays(model: WCT2) -> None:
+    rng = np.random.default_rng(0)
+    clean = shot(0, 1)[0].astype(float)
+    noisy = [
+        np.clip(clean + rng.normal(0, 5, clean.shape), 0, 255).round().astype(np.uint8) for _ in range(24)
+    ]
+    before = np.stack(noisy).std(0).mean()
+    assert 0.85 * before < np.stack(lit(Moving(noisy), model)[4:-4]).std(0).mean() < 1.05 * before
+
+
+def test_what_moves_leaves_no_trail(model: WCT2) -> None:
+    """A bright square over a still ground: where it was, the ground is as it would be without it."""
+    ground = shot(0, 1)[0] // 2
+    frames = []
+    for index in range(14):
+        frame = ground.copy()
+        frame[30:50, 8 * index : 8 * index + 20] = (250, 240, 40)
+        frames.append(frame)
+    made = lit(Moving(frames), model)
+    plain = lit(Moving(frames), model, control=PLAIN)
+    for index in (6, 7):
+        apart = np.abs(made[index].astype(int) - plain[index]).mean(-1)
+        behind = slice(8 * index - 40, 8 * index - 4)
+        assert apart[34:46, behind].mean() < apart[60:72, behind].mean() + 1
+
+
 def test_a_schedule_passes_from_one_style_to_the_next_without_a_jump(model: WCT2) -> None:
     film = Moving([shot(0, 1)[0]] * 40)
     frames = lit(film, model, {1.7: STYLE, 1.9: OTHER}, control=PLAIN)

@@ -76,6 +76,15 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--style-mask", metavar="M", help="regions of STYLE; those of one colour belong together"
     )
     parser.add_argument(
+        "--preserve",
+        choices=["none", "luminance", "color"],
+        default="none",
+        help="take the colours alone and keep CLIP's luminance, or the luminance alone",
+    )
+    parser.add_argument(
+        "--protect", metavar="M", help="an image of CLIP's size: white places stay as they are"
+    )
+    parser.add_argument(
         "--codec", choices=["h264", "hevc", "av1", "prores"], help="in place of the one that OUT's name says"
     )
     parser.add_argument(
@@ -100,7 +109,7 @@ def _run(options: argparse.Namespace) -> None:
     if len(schedule) < len(options.schedule):
         raise InputError("two styles are given for the same time: leave one out")
     paths = [options.style] if options.style is not None else list(schedule.values())
-    masks = [path for path in (options.content_mask, options.style_mask) if path]
+    masks = [path for path in (options.content_mask, options.style_mask, options.protect) if path]
     refuse_replacing(options.output, [options.clip, *paths, *masks])
     with working(f"reading {options.clip}", quiet=options.quiet):
         from haarmony.media.film import open_film
@@ -109,6 +118,7 @@ def _run(options: argparse.Namespace) -> None:
             warnings.simplefilter("ignore")  # they come with the transfer
             header = open_film(options.clip, keep_partial=options.keep_partial).header
         from haarmony.pipelines.clip import transfer_film
+        from haarmony.pipelines.control import Control
 
         style: Any = {seconds: open_style(path) for seconds, path in schedule.items()}
         if options.style is not None:
@@ -124,6 +134,7 @@ def _run(options: argparse.Namespace) -> None:
             window=options.window,
             content_mask=options.content_mask,
             style_mask=options.style_mask,
+            control=Control(options.preserve, options.protect, grain="keep"),
             codec=options.codec,
             quality=options.quality,
             resume=options.resume,

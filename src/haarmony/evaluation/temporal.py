@@ -2,9 +2,8 @@
 
 The warping error follows Lai et al. (*Learning Blind Video Temporal Consistency*, ECCV 2018, section 4.2):
 one frame is warped to another along the optical flow of the untouched film, and compared where a place is
-seen in both; here the root is taken of its mean square. The flow is DIS (Kroeger et al., *Fast Optical Flow
-using Dense Inverse Search*, ECCV 2016, from OpenCV); places are seen in both where flow forth and back agree
-(Sundaram, Brox and Keutzer, ECCV 2010, eq. 5).
+seen in both; here the root is taken of its mean square. Places are seen in both where flow forth and back
+agree (Sundaram, Brox and Keutzer, ECCV 2010, eq. 5).
 
 A transfer that raises contrast raises what is left of noise, blur and errors of the flow by as much, so
 `contrast` is measured beside it. Flicker is measured on what should not change at all: the standard deviation
@@ -17,10 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from skimage.color import rgb2lab
+
+from haarmony.flow import flow, grey, places, sampled
 
 Array = NDArray[Any]
 
@@ -42,18 +42,15 @@ class Match:
 
 def match(first: Array, second: Array) -> Match:
     """Follow every pixel of one frame (H, W, 3) of uint8 to another."""
-    greys = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (first, second)]
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    greys = [grey(frame) for frame in (first, second)]
     height, width = greys[0].shape
-    forth = method.calc(greys[0], greys[1], np.zeros((height, width, 2), np.float32))
-    back = method.calc(greys[1], greys[0], np.zeros((height, width, 2), np.float32))
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    places = np.stack((columns, rows), -1) + forth
-    returned = _sampled(back, places)
+    forth, back = flow(greys[0], greys[1]), flow(greys[1], greys[0])
+    there = places(forth)
+    returned = sampled(back, there)
     apart = np.square(forth + returned).sum(-1)
     moved = np.square(forth).sum(-1) + np.square(returned).sum(-1)
-    inside = (places >= 0).all(-1) & (places[..., 0] <= width - 1) & (places[..., 1] <= height - 1)
-    return Match(places, inside & (apart < _RELATIVE * moved + _ABSOLUTE))
+    inside = (there >= 0).all(-1) & (there[..., 0] <= width - 1) & (there[..., 1] <= height - 1)
+    return Match(there, inside & (apart < _RELATIVE * moved + _ABSOLUTE))
 
 
 def warping_error(first: Array, second: Array, found: Match) -> float:
@@ -69,7 +66,7 @@ def warping_error(first: Array, second: Array, found: Match) -> float:
     """
     if not found.seen.any():
         return float("nan")
-    warped = _sampled(second.astype(np.float32), found.places)
+    warped = sampled(second.astype(np.float32), found.places)
     difference = (warped - first.astype(np.float32))[found.seen] / 255
     return float(np.sqrt(np.square(difference).mean()))
 
@@ -90,8 +87,3 @@ def mean_lab(frame: Array) -> Array:
 def flicker(means: Iterable[Array]) -> float:
     """The standard deviation over time of mean colours, over all three of their axes, in units of CIELAB."""
     return float(np.sqrt(np.stack(list(means)).var(0).sum()))
-
-
-def _sampled(image: Array, places: Array) -> Array:
-    columns, rows = (np.ascontiguousarray(places[..., axis]) for axis in range(2))
-    return np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

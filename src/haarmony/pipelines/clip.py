@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from haarmony.errors import FilmError
 from haarmony.media.film import open_film
 from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
 from haarmony.pipelines.control import Control
 from haarmony.pipelines.lit import KEEPING_GRAIN, Path, settled
-from haarmony.pipelines.lit_frames import transferred_frames
 from haarmony.pipelines.styles import StyleLike
 from haarmony.pipelines.ways import Ways
 
@@ -77,6 +77,11 @@ def transfer_film(
         InputError: for anything that does not fit together.
     """
     from haarmony.media.film_writing import write_film
+
+    try:
+        from haarmony.pipelines.lit_frames import transferred_frames
+    except ImportError as error:
+        raise FilmError("films need an extra: pip install 'haarmony[video]'") from error
 
     with open_film(content, keep_partial=keep_partial) as film:
         lit = settled(

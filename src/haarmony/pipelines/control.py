@@ -3,8 +3,9 @@
 `preserve` blends as the modes "color" and "luminosity" of PDF and CSS do (W3C, Compositing and Blending Level
 1, section 10): one picture's luminosity with the other's hue and saturation, brought back into range without
 a change of luminosity. `protect` leaves places as they are. `grain` takes the finest texture off before the
-transfer and lays it on again after it, as strong as it was, by a local Wiener filter (Lee 1980); so a strong
-style does not amplify noise, and film keeps its grain.
+transfer and lays it on again after it, as strong as it was, by a local Wiener filter (Lee 1980); of a film
+also what changes at random from frame to frame. So a strong style does not amplify noise, and film keeps
+its grain.
 """
 
 from __future__ import annotations
@@ -60,7 +61,11 @@ PLAIN = Control()
 
 
 def controlled(
-    content: Rows, control: Control, transfer: Callable[[Rows], Iterator[Tensor]]
+    content: Rows,
+    control: Control,
+    transfer: Callable[[Rows], Iterator[Tensor]],
+    *,
+    steadied: Rows | None = None,
 ) -> Iterator[Tensor]:
     """The bands of a transfer under control.
 
@@ -68,6 +73,7 @@ def controlled(
         content: the picture.
         control: what stays of it.
         transfer: from rows to the bands of the result, from the top, (1, 3, rows, width).
+        steadied: the picture as its neighbours in time agree on it: what it lacks is grain too.
 
     Raises:
         InputError: for a mask that is not of the picture's size, or has no white.
@@ -75,7 +81,7 @@ def controlled(
     protected = (
         None if control.protect is None else _weights(control.protect, (content.height, content.width))
     )
-    source: Rows = Smooth(content) if control.grain else content
+    source: Rows = Smooth(steadied or content) if control.grain else content
     top = 0
     for band in transfer(source):
         bottom = top + band.shape[-2]

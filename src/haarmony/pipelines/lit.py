@@ -119,6 +119,10 @@ def settled(
         raise InputError(f"unknown path {path!r}: choose carry, network or lut")
     if path == "lut" and content_mask is not None:
         raise InputError("a table of colours knows no places: leave out the masks, or the path lut")
+    if path == "lut" and (control.preserve != "none" or control.protect is not None):
+        raise InputError(
+            "a table of colours keeps nothing of a frame: leave out preserve and protect, or the path lut"
+        )
     if not 0 <= strength <= 1:
         raise InputError(f"strength is between 0 and 1, got {strength:g}")
     if window is not None and not window > 0:

@@ -6,6 +6,7 @@ paths lead from there to the frames:
 - *carry*: the field of colour maps has a time axis. What a field is fitted to is looked at every
   `STEP` seconds and averaged over time as it is over the picture, under a Gaussian that ends at the shot's
   borders; between, the field is interpolated. Frames wait for what is behind them, two seconds at most.
+  Where grain is kept, maps are applied to steadied frames (`steady.py`).
 - *network*: the network decodes every frame, tile by tile, with the shot's maps.
 - *lut*: one table of colours a shot, fitted to the samples as the carry would have them. The fastest.
 """
@@ -37,6 +38,7 @@ from haarmony.pipelines.rows import Rows, TensorRows, planes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
+from haarmony.pipelines.steady import FAR, Steadying
 from haarmony.pipelines.tiles import rendered
 
 Placed = Iterable[tuple[Frame, Span]]
@@ -60,7 +62,7 @@ def transferred_frames(film: Film, lit: Lit, start: int = 0) -> Iterator[Frame]:
     if lit.strength == 0:
         yield from film.frames(start)
         return
-    look_back = (_KNOTS + 1) * lit.step if lit.path == "carry" else 0
+    look_back = max((_KNOTS + 1) * lit.step, FAR) if lit.path == "carry" else 0
     make = {"carry": _carried, "network": _decoded, "lut": _looked_up}[lit.path]
     yield from make(_placed(film, lit, start, look_back), lit, start)
 
@@ -105,6 +107,7 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
     looks: dict[int, _Look] = {}
     fields: dict[int, Tensor] = {}
     waiting: deque[Frame] = deque()
+    steady = Steadying() if lit.control.grain else None
 
     def field(knot: int) -> Tensor:
         knot = min(knot, max(looks))
@@ -125,15 +128,21 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
             picture = rows.rows(0, rows.height)
             yield blend(picture, apply_field(picture, maps_here), lit.strength)
 
-        return _controlled(frame, changed, lit)
+        return _controlled(frame, changed, lit, None if steady is None else steady.at(frame.index))
 
     for frame, span in placed:
+        if steady is not None:
+            steady.add(frame.index, frame.pixels)
         knot, behind = divmod(frame.index - shot, lit.step)
         if behind == 0:
             looks[knot] = _look(frame, span, plans, lit)
         if frame.index >= start:
             waiting.append(frame)
-        while waiting and (waiting[0].index - shot) // lit.step + 1 + _KNOTS <= knot:
+        while (
+            waiting
+            and (waiting[0].index - shot) // lit.step + 1 + _KNOTS <= knot
+            and waiting[0].index + FAR <= frame.index
+        ):
             yield made(waiting.popleft())
     while waiting:
         yield made(waiting.popleft())
@@ -205,9 +214,12 @@ def _small(frame: Frame, lit: Lit) -> Tensor:
     return lit.wct2.enlarged(reduced(rows, lit.wct2.work_size((rows.height, rows.width)))).to(lit.wct2.device)
 
 
-def _controlled(frame: Frame, change: Callable[[Rows], Iterator[Tensor]], lit: Lit) -> Frame:
+def _controlled(
+    frame: Frame, change: Callable[[Rows], Iterator[Tensor]], lit: Lit, steadied: Tensor | None = None
+) -> Frame:
     """A frame that is changed, but for what is to stay of it."""
     rows = TensorRows(planes(frame.pixels).to(lit.wct2.device))
-    picture = torch.cat(list(controlled(rows, lit.control, change)), -2)
+    calm = None if steadied is None else TensorRows(steadied.to(lit.wct2.device))
+    picture = torch.cat(list(controlled(rows, lit.control, change, steadied=calm)), -2)
     dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
     return replace(frame, pixels=samples(picture.cpu(), dtype).numpy())

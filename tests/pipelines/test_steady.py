@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from haarmony.pipelines.rows import planes
+from haarmony.pipelines.steady import FAR, Steadying
+from moving import shot
+
+
+def steadied(frames: list[np.ndarray], index: int) -> np.ndarray:
+    steady = Steadying()
+    for number, frame in enumerate(frames):
+        steady.add(number, frame)
+    return steady.at(index)[0].permute(1, 2, 0).numpy() * np.iinfo(frames[0].dtype).max
+
+
+def noisy(clean: list[np.ndarray], sigma: float = 4) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [np.clip(one + rng.normal(0, sigma, one.shape), 0, 255).round().astype(np.uint8) for one in clean]
+
+
+def test_a_frame_alone_and_a_film_that_stands_still_stay_as_they_are() -> None:
+    picture = shot(0, 1)[0]
+    for count in (1, 9):
+        assert np.allclose(steadied([picture] * count, count // 2), picture, atol=0.01)
+
+
+@pytest.mark.parametrize("speed", [0, 3])
+def test_noise_goes_along_the_motion(speed: int) -> None:
+    clean = [frame.clip(20, 235) for frame in shot(3, 9, speed=speed)]
+    frames = noisy(clean)
+    inner = np.s_[8:-8, 24:-24]
+    left = (steadied(frames, 4) - clean[4])[inner].std()
+    assert left < (0.55 if speed == 0 else 0.8) * (frames[4].astype(float) - clean[4])[inner].std()
+
+
+def test_what_a_whole_place_shares_is_steadied_over_longer() -> None:
+    rng = np.random.default_rng(1)
+    still = shot(0, 1)[0].clip(20, 235).astype(float)
+    frames = [(still + offset).round().astype(np.uint8) for offset in rng.normal(0, 1, 2 * FAR + 1)]
+    wanted = np.mean(frames)
+    assert abs(steadied(frames, FAR).mean() - wanted) < 0.3
+    assert np.std([frame.mean() for frame in frames]) > 0.7
+
+
+def test_a_change_of_light_is_no_noise() -> None:
+    dark = shot(0, 1)[0] // 2
+    frames = [dark] * 4 + [dark + np.uint8(90)] * 4
+    assert np.allclose(steadied(frames, 3), dark, atol=0.5)
+
+
+def test_depth_does_not_count_and_what_is_past_is_forgotten() -> None:
+    frames = noisy(shot(0, 30))
+    deep = [frame.astype(np.uint16) * 257 for frame in frames]
+    assert np.allclose(steadied(deep, 9) / 257, steadied(frames, 9), atol=0.5)
+    steady = Steadying()
+    for number, frame in enumerate(frames):
+        steady.add(number, frame)
+    later = steady.at(20)
+    assert planes(frames[20]).shape == later.shape
+    assert len(steady._frames) <= 14
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (9, 13), (33, 17)])
+def test_any_size(size: tuple[int, int]) -> None:
+    frames = [frame[: size[0], : size[1]] for frame in shot(0, 4)]
+    assert steadied(frames, 1).shape == (*size, 3)
