@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TextIO
 
 from haarmony.cli import (
     demo,
+    evaluate,
     lut,
     methods,
     models,
@@ -134,6 +135,7 @@ def _parser() -> _Parser:
         study,
         stylize_dataset,
         shape_bias,
+        evaluate,
     ):
         command.add_to(commands, shared)
     return parser

@@ -80,6 +80,7 @@ def _run(options: argparse.Namespace) -> None:
     name = options.method or (_DEFAULT if options.cue_conflict is None else _OF_CONFLICTS)
     with working("looking", quiet=options.quiet):
         from haarmony.pipelines import dataset, stylizing
+        from haarmony.pipelines.begun import begin
 
         sources, styles = dataset.pictures(options.folder), dataset.pictures(options.styles)
         if options.cue_conflict is None:
@@ -88,7 +89,7 @@ def _run(options: argparse.Namespace) -> None:
             jobs = dataset.cue_conflicts(sources, styles, seed=options.seed, each=options.cue_conflict)
         mine = dataset.shard(jobs, *options.shard)
         method, strength = _method(name, _settings(options.settings))
-        stylizing.begin(
+        begin(
             options.output,
             {
                 "method": name,

@@ -22,13 +22,17 @@ def grams(network: VGGFeatures, picture: NDArray[np.floating]) -> list[Tensor]:
         network: VGG-19 with zero padding.
         picture: (H, W, 3), sRGB in [0, 1].
     """
+    return [gram(feature)[0] for feature in network(reduced_for_grams(picture))]
+
+
+def reduced_for_grams(picture: NDArray[np.floating]) -> Tensor:
+    """(1, 3, h, w): a picture (H, W, 3) in [0, 1], reduced (Lanczos) to a long side of at most 512."""
     image = Image.fromarray(np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8))
     scale = LONG_SIDE / max(image.size)
     if scale < 1:
         width, height = (max(1, round(side * scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.LANCZOS)
-    tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-    return [gram(feature)[0] for feature in network(tensor)]
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
 
 
 def gram_distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:

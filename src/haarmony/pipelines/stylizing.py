@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
-from haarmony.errors import InputError
 from haarmony.media.files import beside
 from haarmony.methods.method import Method
 from haarmony.methods.wct2 import WCT2
@@ -22,7 +20,6 @@ from haarmony.pipelines.dataset import Job
 from haarmony.pipelines.photo import transfer_file
 from haarmony.style import Style
 
-SETTINGS: Final = "settings.json"
 COLUMNS: Final = ("output", "source", "style", "shape", "texture", "seed")
 
 _PORTION: Final = 4096
@@ -67,32 +64,6 @@ def stylize(
             yield from run(contents, targets, made, resume=True, workers=workers)
         finally:
             torch.set_num_threads(threads)
-
-
-def begin(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Make the folder of results, or find that it was begun with the same settings.
-
-    Raises:
-        InputError: when it was begun with others, or holds anything else.
-    """
-    path = folder / SETTINGS
-    if not path.is_file():
-        if folder.exists() and any(one.suffix != ".tmp" for one in folder.iterdir()):
-            raise InputError(f"{str(folder)!r} holds other files: give a new folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        with beside(path) as temporary:
-            temporary.write_text(json.dumps(dict(settings), indent=1), "utf-8")
-        return
-    try:
-        before = dict(json.loads(path.read_text("utf-8")))
-    except ValueError as error:
-        raise InputError(f"{str(path)!r} is damaged: give a new folder") from error
-    for name in sorted({*before, *settings}):
-        if before.get(name) != settings.get(name):
-            raise InputError(
-                f"{str(folder)!r} was begun with another {name} ({before.get(name)}, now "
-                f"{settings.get(name)}): give the same, or a new folder"
-            )
 
 
 def digest(paths: Sequence[object]) -> str:

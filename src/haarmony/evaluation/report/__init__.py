@@ -1,0 +1,1 @@
+"""The report of `haarmony evaluate`: results, figures, and pages that show them."""

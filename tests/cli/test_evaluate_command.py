@@ -1,0 +1,175 @@
+"""`haarmony evaluate` as a user runs it, on two small pairs."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from haarmony.cli.main import main
+from haarmony.evaluation.report.summary import spread
+from moving import scene
+
+METHODS = "reinhard,wct2"
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    for number, name in enumerate(("one", "two")):
+        (folder / name).mkdir()
+        for part, seed in (("content", number), ("style", 10 + number)):
+            Image.fromarray(scene(seed)[:64, :80]).save(folder / name / f"{part}.png")
+    for part in ("content", "style"):
+        mask = np.zeros((64, 80), np.uint8)
+        mask[:, 40:] = 255
+        Image.fromarray(mask).save(folder / "two" / f"{part}_mask.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "report"
+    assert main(["evaluate", str(pairs), "-o", str(folder), "--methods", METHODS, "--quiet"]) == 0
+    return folder
+
+
+def rows(report: Path, name: str) -> list[dict[str, str]]:
+    with (report / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_figure_of_every_result_is_a_row(report: Path) -> None:
+    table = rows(report, "table.csv")
+    found = {(row["method"], row["pair"]) for row in table}
+    assert found == {(who, pair) for who in ("untouched", "reinhard", "wct2") for pair in ("one", "two")}
+    own = {row["metric"]: float(row["value"]) for row in table if row["method"] == "untouched"}
+    assert own["ssim"] == 1
+    assert own["gram_compact"] == pytest.approx(1)
+    assert {row["masks"] for row in table if row["pair"] == "two"} == {"1"}
+    summary = {(row["method"], row["metric"]): row for row in rows(report, "summary.csv")}
+    values = [float(r["value"]) for r in table if (r["method"], r["metric"]) == ("reinhard", "ssim")]
+    assert float(summary["reinhard", "ssim"]["median"]) == pytest.approx(np.median(values), rel=1e-4)
+
+
+def test_the_page_needs_nothing_else(report: Path) -> None:
+    page = (report / "report.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2 * 4
+    assert "<svg" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_it_goes_on_where_it_was_stopped(pairs: Path, report: Path) -> None:
+    record = report / "measured/wct2/one.json"
+    kept = report / "measured/reinhard/one.json"
+    marked = json.loads(kept.read_text()) | {"note": "kept"}
+    kept.write_text(json.dumps(marked))
+    before = (report / "outputs/wct2/one.png").read_bytes()
+    record.unlink()
+    assert main(["evaluate", str(pairs), "-o", str(report), "--methods", METHODS, "--quiet"]) == 0
+    assert (report / "outputs/wct2/one.png").read_bytes() == before
+    assert record.is_file()
+    notes = {
+        row["note"]
+        for row in rows(report, "table.csv")
+        if (row["method"], row["pair"]) == ("reinhard", "one")
+    }
+    assert notes == {"kept"}
+
+
+def test_others_results_and_what_fails(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    Image.open(pairs / "one/content.png").resize((76, 60)).save(theirs / "one.png")
+    out = tmp_path / "report"
+    code = main(
+        [
+            "evaluate",
+            str(pairs),
+            "-o",
+            str(out),
+            "--methods",
+            "none",
+            "--outputs",
+            f"theirs={theirs}",
+            "--quiet",
+        ]
+    )
+    assert code == 2
+    assert "theirs, two" in capsys.readouterr().err
+    table = rows(out, "table.csv")
+    assert {row["metric"] for row in table if (row["method"], row["pair"]) == ("theirs", "two")} == {"failed"}
+    assert "resized to 80 x 64" in next(row["note"] for row in table if row["method"] == "theirs")
+    assert "Not there" in (out / "report.html").read_text("utf-8")
+
+
+def test_self_reference(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(scene(5)[:64, :120]).save(photos / "a.png")
+    out = tmp_path / "report"
+    command = [
+        "evaluate",
+        "--self-reference",
+        str(photos),
+        "-o",
+        str(out),
+        "--methods",
+        "reinhard",
+        "--quiet",
+    ]
+    assert main(command) == 0
+    figures = {(row["method"], row["metric"]): float(row["value"]) for row in rows(out, "table.csv")}
+    assert figures["untouched", "delta_e"] > 1
+    assert figures["reinhard", "delta_e"] < figures["untouched", "delta_e"]
+    assert main([*command, "--seed", "1"]) == 2
+
+
+def test_the_cost_is_that_of_whole_commands(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    command = ["evaluate", str(pairs), "-o", str(out), "--methods", "reinhard", "--only", "one", "--quiet"]
+    assert main([*command, "--cost-sizes", "16", "--cost-limit", "0.01"]) == 0
+    assert [row["said"] for row in rows(out, "cost.csv")] == ["over 0.01 s"]
+    assert main([*command, "--cost-sizes", "32"]) == 0
+    (row,) = rows(out, "cost.csv")
+    assert float(row["seconds"]) > 0
+    assert float(row["peak MiB"]) > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "either PAIRS or"),
+        (["nowhere"], "is no folder"),
+        (["PAIRS", "--methods", "magic"], "unknown method 'magic'"),
+        (["PAIRS", "--methods", "reinhard:speed=3"], "speed"),
+        (["PAIRS", "--methods", "reinhard:speed"], "NAME=VALUE"),
+        (["PAIRS", "--methods", "reinhard,reinhard"], "more than one contender"),
+        (["PAIRS", "--only", "nine"], "no pair 'nine'"),
+        (["PAIRS", "--outputs", "x"], "NAME=DIR"),
+        (["PAIRS", "--size", "3"], "32 pixels or more"),
+        (["PAIRS", "--cost-sizes", "big"], "number of pixels"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
+    given = [str(pairs) if one == "PAIRS" else one for one in arguments]
+    assert main(["evaluate", *given, "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert said.count("\n") == 1
+
+
+def test_an_interval_holds_the_median_and_is_the_seeds() -> None:
+    values = list(np.random.default_rng(0).normal(size=25))
+    one = spread(values)
+    assert one == spread(values)
+    assert one.low <= one.median <= one.high
+    assert one.quartiles[0] <= one.median <= one.quartiles[1]
+    assert spread([2.0]).low == spread([2.0]).high == 2
