@@ -99,7 +99,7 @@ class TestCommandLine:
         [
             ([], "COMMAND"),
             (["paint"], "'paint'"),
-            (["transfer"], "CONTENT"),
+            (["transfer"], "STYLE"),
             (["transfer", "day.png", "dusk.png"], "-o"),
             (["transfer", "day.png", "dusk.png", "-o", "out.png", "--strength", "much"], "'much'"),
             (["transfer", "day.png", "dusk.png", "-o", "out.png", "--strength", "1.5"], "1.5"),

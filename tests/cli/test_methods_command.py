@@ -117,3 +117,31 @@ def test_snapshots_lie_beside_the_output(haarmony, here):
     assert "1 or more, got 0" in refused.err
     refused = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", "--snapshot", "2")
     assert "wct2 has no steps" in refused.err
+
+
+def test_styles_have_names(haarmony, here):
+    from haarmony.networks.stylists import save_stylist
+    from haarmony.networks.texture_net import TextureGenerator
+    from haarmony.networks.transform_net import TransformNet
+
+    save_stylist(TransformNet(2, width=4, blocks=1), ("a", "b"), here / "n.safetensors", training={})
+    save_stylist(TextureGenerator(scales=3, width=4), ("t",), here / "t.safetensors", training={})
+    chosen = ("--method", "conditional", "--set", "network=n.safetensors", "--style-name", "a=1")
+    made = haarmony("transfer", "day.png", "-o", "out.png", *chosen, "--style-name", "b=2")
+    assert (made.code, made.err) == (0, "")
+    chosen = ("--method", "texture_net", "--style-name", "t.safetensors")
+    made = haarmony("transfer", "-o", "t.png", *chosen, "--set", "size=24x40")
+    assert (made.code, made.err) == (0, "")
+    assert read_image("t.png").pixels.shape == (40, 24, 3)
+    refused = haarmony("transfer", "day.png", "-o", "o.png", *chosen, "--set", "size=24x40")
+    assert (refused.code, "leave content and style out" in refused.err) == (2, True)
+    refused = haarmony("transfer", "-o", "o.png", *chosen)
+    assert "give size, such as 512x512" in refused.err
+    refused = haarmony("transfer", "day.png", "dusk.png", "-o", "o.png", "--style-name", "a")
+    assert "not the name of a style" in refused.err
+    refused = haarmony("transfer", "-o", "o.png", "--method", "reinhard")
+    assert "a content is missing" in refused.err
+    refused = haarmony(
+        "transfer", "day.png", "dusk.png", "-o", "o.png", "--method", "reinhard", "--style-name", "a"
+    )
+    assert "no option 'style_name'" in refused.err

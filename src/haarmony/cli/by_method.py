@@ -40,6 +40,10 @@ def chosen(options: argparse.Namespace) -> "Method | None":
     if options.method == DEFAULT:
         if options.snapshot is not None:
             raise InputError(f"{DEFAULT} has no steps to take snapshots of: leave --snapshot out")
+        if options.style_name:
+            raise InputError(
+                f"{DEFAULT} takes a picture, not the name of a style: give STYLE, or another --method"
+            )
         if settings:
             raise InputError(
                 f"{DEFAULT} has no options by --set: its own are --model, --stages and more, "
@@ -53,17 +57,21 @@ def chosen(options: argparse.Namespace) -> "Method | None":
             raise InputError(f"{flag} belongs to {DEFAULT}: options of {options.method} are given by --set")
     if options.strength is not None:
         settings["strength"] = str(options.strength)
+    if options.style_name:
+        settings["style_name"] = ",".join(options.style_name)
     return make(options.method, settings)
 
 
-def run_one(options: argparse.Namespace, method: "Method", content: str, styles: Sequence[Weighted]) -> None:
+def run_one(
+    options: argparse.Namespace, method: "Method", content: str | None, styles: Sequence[Weighted]
+) -> None:
     """One file, with the steps shown on a terminal."""
     start = time.perf_counter()
     paths = [style.path for style in styles]
     masks = [path for path in (options.content_mask, options.protect) if path]
-    refuse_replacing(options.output, [content, *paths, *masks, *options.style_mask])
+    refuse_replacing(options.output, [*([content] if content else []), *paths, *masks, *options.style_mask])
     given = _styles(options.method, styles)
-    with stepping(f"{content} by {options.method}", quiet=options.quiet) as show:
+    with stepping(f"{content or options.output} by {options.method}", quiet=options.quiet) as show:
         from haarmony.pipelines.by_method import method_file
 
         def watch(step: "Step") -> None:

@@ -13,7 +13,7 @@ from haarmony.errors import InputError
 from haarmony.training.recipes import RECIPES, DecoderSettings
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from haarmony.networks.vgg_features import VGGFeatures
 
@@ -22,6 +22,16 @@ _DECODER_SETTINGS: Final = {
     field.name: type(field.default)
     for field in fields(DecoderSettings)
     if field.name not in (*_SETTINGS, "level")
+}
+_STYLIST_SETTINGS: Final = {
+    "style_weight": float,
+    "smoothness": float,
+    "diversity": float,
+    "style_side": int,
+    "width": int,
+    "depth": int,
+    "kind": str,
+    "backbone": str,
 }
 _Settings = TypeVar("_Settings")
 
@@ -35,6 +45,8 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         ("transfer", _transfer, "train a distilled compact through the matching"),
         ("decoder", _decoder, "train a decoder of VGG-19"),
         ("imagined", _imagined, "teach compact to decode without its skips"),
+        ("texture-net", _texture_net, "train a network for one style, or one texture"),
+        ("conditional", _conditional, "train a network for many styles, or add styles to one"),
     ):
         parser = kinds.add_parser(name, parents=[shared], help=text, description=f"{text}.".capitalize())
         _add_options(parser, run)
@@ -49,14 +61,18 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
                 "--begun",
                 metavar="FILE",
                 type=Path,
-                help="checkpoint of another run, to be descended further",
+                help="checkpoint of another run, or a .safetensors it wrote, to be descended further",
             )
             for flag, kind in _DECODER_SETTINGS.items():
                 _add_setting(parser, flag, kind)
+        if name in ("texture-net", "conditional"):
+            _add_styles(parser, name)
 
 
 def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
-    parser.add_argument("--photos", metavar="DIR", required=True, help="photographs to train on")
+    parser.add_argument(
+        "--photos", metavar="DIR", required=run is not _texture_net, help="photographs to train on"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="receives the checkpoint")
     parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
     parser.add_argument("--export", metavar="FILE", type=Path, help="write the trained weights here, fp16")
@@ -64,6 +80,36 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
     for name, kind in _SETTINGS.items():
         _add_setting(parser, name, kind)
     parser.set_defaults(run=run)
+
+
+def _add_styles(parser: argparse.ArgumentParser, name: str) -> None:
+    if name == "conditional":
+        parser.add_argument(
+            "--style",
+            metavar="NAME=PATH",
+            dest="styles",
+            action="append",
+            required=True,
+            help="a picture of a style, by the name that it gets; as often as wanted",
+        )
+        parser.add_argument(
+            "--begun",
+            metavar="FILE",
+            type=Path,
+            help="a trained network that these styles are added to; all else stays as it is",
+        )
+    else:
+        parser.add_argument("--style", metavar="PATH", required=True, help="a picture of the style")
+        parser.add_argument(
+            "--texture", action="store_true", help="learn a texture, from noise; no photos are needed"
+        )
+    for flag, kind in _STYLIST_SETTINGS.items():
+        if flag != "kind":
+            _add_setting(parser, flag, kind)
+        elif name == "texture-net":
+            parser.add_argument(
+                "--kind", choices=["instance", "batch"], help="of normalisation; default: instance"
+            )
 
 
 def _add_setting(parser: argparse.ArgumentParser, name: str, kind: Any) -> None:
@@ -136,6 +182,58 @@ def _imagined(options: argparse.Namespace) -> None:
         imagined.export(options.out / imagined.CHECKPOINT, options.export)
 
 
+def _texture_net(options: argparse.Namespace) -> None:
+    from haarmony.training import perceptual
+
+    picture, name = _style(options.style), Path(options.style).stem
+    network: nn.Module
+    if options.texture:
+        settings = _with(perceptual.TEXTURE, options)
+        network = perceptual.train_texture(picture, options.out, settings, device=options.device)
+    else:
+        settings = _with(perceptual.StylistSettings(), options)
+        network, _ = perceptual.train_styles(
+            {name: picture}, _photos(options, settings.size), options.out, settings, device=options.device
+        )
+    if options.export:
+        perceptual.export(network, (name,), options.out, options.export)
+
+
+def _conditional(options: argparse.Namespace) -> None:
+    from haarmony.training import perceptual
+
+    named = [text.partition("=") for text in options.styles]
+    if any(not (name and path) for name, _, path in named):
+        raise InputError(f"expected --style NAME=PATH such as dusk=dusk.jpg, got {options.styles}")
+    if len({name for name, _, _ in named}) < len(named):
+        raise InputError("two styles have the same name: give each its own")
+    settings = _with(perceptual.StylistSettings(), options)
+    network, names = perceptual.train_styles(
+        {name: _style(path) for name, _, path in named},
+        _photos(options, settings.size),
+        options.out,
+        settings,
+        begun=options.begun,
+        device=options.device,
+    )
+    if options.export:
+        perceptual.export(network, names, options.out, options.export)
+
+
+def _style(path: str) -> "Tensor":
+    from haarmony.media.kinds import to_picture, to_tensor
+
+    return to_tensor(to_picture(path))[0]
+
+
+def _photos(options: argparse.Namespace, size: int) -> "list[Tensor]":
+    from haarmony.training.photos import load_photos
+
+    if not options.photos:
+        raise InputError("photographs are missing: give --photos DIR")
+    return load_photos(options.photos, at_least=size)
+
+
 def _validation(options: argparse.Namespace) -> "list[Tensor]":
     from haarmony.training.photos import load_photos
 
@@ -143,7 +241,7 @@ def _validation(options: argparse.Namespace) -> "list[Tensor]":
 
 
 def _with(settings: _Settings, options: argparse.Namespace) -> _Settings:
-    names = (*_SETTINGS, *_DECODER_SETTINGS)
+    names = (*_SETTINGS, *_DECODER_SETTINGS, *_STYLIST_SETTINGS)
     given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return replace(settings, **given)  # type: ignore[type-var]
 

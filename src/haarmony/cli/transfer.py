@@ -32,7 +32,10 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "Several contents, or a pattern such as 'in/*.jpg', go to a folder.",
     )
     parser.add_argument(
-        "contents", metavar="CONTENT", nargs="+", help="the photo to change; or several, or a pattern"
+        "contents",
+        metavar="CONTENT",
+        nargs="*",
+        help="the photo to change; or several, or a pattern; none for a method that makes a texture",
     )
     positional = parser.add_argument(
         "style", metavar="STYLE", help="the photo whose light it gets, or a saved .safetensors style"
@@ -70,6 +73,13 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         default="wct2",
         metavar="NAME",
         help="another method than wct2 (the default), with its own options by --set; see haarmony methods",
+    )
+    parser.add_argument(
+        "--style-name",
+        action="append",
+        default=[],
+        metavar="NAME[=WEIGHT]",
+        help="of a method that brings its styles along: which; can be repeated where it mixes them",
     )
     parser.add_argument(
         "--set",
@@ -166,6 +176,10 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     chosen = by_method.chosen(options)
     contents: list[str] = options.contents
+    if not contents and options.style is not None:
+        contents, options.style = [options.style], None
+    if not contents and (chosen is None or chosen.takes_content):
+        raise InputError("a content is missing: give CONTENT STYLE -o OUT; see haarmony transfer --help")
     if options.style is None and not options.styles and (chosen is None or chosen.takes_style):
         raise InputError("a style is missing: give CONTENT STYLE -o OUT; see haarmony transfer --help")
     if options.style is not None and options.styles:
@@ -175,11 +189,11 @@ def _run(options: argparse.Namespace) -> None:
     if chosen is not None and not chosen.takes_style and options.style and _is_folder(options.output):
         contents, options.style = [*contents, options.style], None
     styles = options.styles or ([Weighted(options.style, 1.0)] if options.style is not None else [])
-    is_pattern = has_magic(contents[0]) and not Path(contents[0]).exists()
+    is_pattern = bool(contents) and has_magic(contents[0]) and not Path(contents[0]).exists()
     if len(contents) > 1 or is_pattern or _is_folder(options.output):
         _run_batch(options, contents, styles, chosen)
     elif chosen is not None:
-        by_method.run_one(options, chosen, contents[0], styles)
+        by_method.run_one(options, chosen, contents[0] if contents else None, styles)
     else:
         _run_one(options, contents[0], styles)
 

@@ -37,7 +37,7 @@ _ENCODERS: Final = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "p
 _CRF: Final = {"h264": (17, 51), "hevc": (20, 51), "av1": (26, 63)}
 _PROFILES: Final = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4"}
 _SPEED: Final = {
-    "h264": {"preset": "fast"},
+    "h264": {"preset": "fast", "x264-params": "mbtree=0"},  # with it, one input gives several outputs
     "hevc": {"preset": "fast", "x265-params": f"log-level=none:open-gop=0:keyint={SEGMENT}"},
     "av1": {"preset": "8"},
     "prores": {"vendor": "apl0"},

@@ -115,10 +115,15 @@ class Method(ABC):
     def __post_init__(self) -> None:
         check_settings(self)
 
+    @property
+    def takes_content(self) -> bool:
+        """Whether it changes a picture, or makes one of nothing."""
+        return True
+
     @abstractmethod
     def __call__(
         self,
-        content: PictureLike,
+        content: PictureLike | None,
         style: Styles | None = None,
         *,
         content_mask: MaskLike | None = None,
@@ -143,7 +148,7 @@ class Transfer(Method):
 
     def __call__(
         self,
-        content: PictureLike,
+        content: PictureLike | None,
         style: Styles | None = None,
         *,
         content_mask: MaskLike | None = None,
@@ -168,6 +173,8 @@ class Transfer(Method):
             InputError: for anything that does not fit together.
             WeightsError: for weights that are missing or damaged.
         """
+        if content is None:
+            raise InputError(f"{type(self).__name__} changes a picture: give a content")
         pairs = self._pairs(style)
         masks = self._masks(len(pairs), content_mask, style_mask)
         is_pillow = isinstance(content, Image.Image)

@@ -54,7 +54,7 @@ class TextureSynthesis(Method):
 
     def __call__(
         self,
-        content: PictureLike,
+        content: PictureLike | None,
         style: Styles | None = None,
         *,
         content_mask: MaskLike | None = None,
@@ -78,6 +78,8 @@ class TextureSynthesis(Method):
             InputError: for a style, a mask, a batch, or layers that there are not.
             WeightsError: for weights that are missing or damaged.
         """
+        if content is None:
+            raise InputError("TextureSynthesis needs an example of the texture: give a picture")
         if style is not None or content_mask is not None or style_mask is not None:
             raise InputError("TextureSynthesis takes one example alone: leave style and masks out")
         if isinstance(content, (str, os.PathLike, Image.Image)):

@@ -27,6 +27,7 @@ from haarmony.networks.imagined import ImaginedCompact
 from haarmony.networks.levels import LevelAutoencoder, PooledLevels
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19, Unpooling
+from haarmony.networks.stylists import Trained, read_stylist
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -82,7 +83,7 @@ class ModelCard:
 
 def models() -> list[ModelCard]:
     """A card for every model that haarmony knows, whether or not it is all here."""
-    return [_card(name, model) for name, model in (MODELS | DECODERS).items()]
+    return [_card(name, model) for name, model in (MODELS | DECODERS | STYLISTS).items()]
 
 
 def load_network(name: str) -> tuple[WaveletAutoencoder, str]:
@@ -101,6 +102,18 @@ def load_levels(name: str) -> tuple[LevelAutoencoder, str]:
     """A network with a decoder from each of its levels, of `DECODERS`; see `load_network`."""
     network, identity = _load(DECODERS, name)
     return cast(LevelAutoencoder, network), identity
+
+
+def load_stylist(name: str) -> Trained:
+    """A network that was trained for its styles, of `STYLISTS`.
+
+    Raises:
+        WeightsError: for an unknown name, and for weights that are missing or damaged.
+    """
+    if name not in STYLISTS:
+        raise WeightsError(f"unknown network {name!r}: choose {', '.join(STYLISTS)}")
+    path, _ = _checked(STYLISTS[name])
+    return read_stylist(path)
 
 
 def _load(known: Mapping[str, Model], name: str) -> tuple[nn.Module, str]:
@@ -122,6 +135,12 @@ def read_shipped(name: str) -> dict[str, Tensor]:
     model = (MODELS | DECODERS)[name]
     if not model.sha256:
         raise WeightsError(f"{name} has no trained decoder yet: choose another model, see haarmony models")
+    _, content = _checked(model)
+    return {key: tensor.float() for key, tensor in load(content).items()}
+
+
+def _checked(model: Model) -> tuple[Path, bytes]:
+    """The file of a model, and what it holds, which is what was shipped."""
     path = SHIPPED / model.file
     try:
         content = path.read_bytes()
@@ -129,7 +148,7 @@ def read_shipped(name: str) -> dict[str, Tensor]:
         raise WeightsError(f"cannot read {path}: {error.strerror}; install haarmony anew") from None
     if hashlib.sha256(content).hexdigest() != model.sha256:
         raise WeightsError(f"{path} is damaged (its sha256 is another): install haarmony anew")
-    return {key: tensor.float() for key, tensor in load(content).items()}
+    return path, content
 
 
 def vgg19_encoder(
@@ -349,3 +368,6 @@ DECODERS: dict[str, Model] = {
     ),
 }
 """The networks of AdaIN, WCT and PhotoWCT, with decoders that need no skips, by name."""
+
+STYLISTS: dict[str, Model] = {}
+"""The networks that were trained for their styles, by name."""

@@ -22,7 +22,7 @@ from haarmony.pipelines.rows import Rows, TensorRows
 
 def method_file(
     method: Method,
-    content: str | os.PathLike[str],
+    content: str | os.PathLike[str] | None,
     style: Styles | None,
     output: str | os.PathLike[str],
     *,
@@ -36,7 +36,7 @@ def method_file(
 
     Args:
         method: with its options.
-        content: the file.
+        content: the file; None for a method that takes none.
         style: as the method takes it.
         output: the file to write, by its extension; whole or left as it was.
         content_mask: as the method takes it.
@@ -56,6 +56,12 @@ def method_file(
     check_writable(output)
     if snapshot is not None and snapshot < 1:
         raise InputError(f"a snapshot is taken every so many steps, 1 or more, got {snapshot}")
+    if content is None:
+        if control != PLAIN:
+            raise InputError("nothing of a content is kept where there is none: leave the options of it out")
+        made: Picture = method(None, style)
+        write_image(output, made)
+        return made
     picture = read_image(content)
     if snapshot is not None:
         watch = _snapping(watch, snapshot, Path(output), picture)

@@ -8,8 +8,8 @@ on the picture and on the features between the levels, since transfer matches th
 (`training.objectives`). `cat5` descends by Adam; the others, which have no feature from before a pooling to
 read the picture from, by steps that are white and orthogonal (`training.whitened`).
 
-A run can begin from another's decoder, or from one of a shallower level, whose layers it has too; so `plain`
-and `places` are trained level by level.
+A run can begin from another's decoder, from one that is shipped, or from one of a shallower level, whose
+layers it has too; so `plain` and `places` are trained level by level.
 
 A run can be killed at any moment and started again with the same command; what it does at a step depends on
 the seed and the step alone.
@@ -33,7 +33,7 @@ from haarmony.errors import InputError
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19
 from haarmony.networks.vgg19 import VGG19, Variant
-from haarmony.networks.weights import vgg19_encoder
+from haarmony.networks.weights import read_state, vgg19_encoder
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.inversion import measure_units, regress
 from haarmony.training.objectives import reconstruction, stylisation
@@ -57,9 +57,18 @@ def build(variant: str, level: int = 4) -> VGG19 | PooledVGG19:
 
 
 def start(
-    network: VGG19 | PooledVGG19, batch: Callable[[int], Tensor], settings: DecoderSettings
+    network: VGG19 | PooledVGG19,
+    batch: Callable[[int], Tensor],
+    settings: DecoderSettings,
+    units: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Set the encoder from VGG-19 and the decoder by regression.
+
+    Args:
+        network: to be set.
+        batch: the crops of a step.
+        settings: the recipe.
+        units: of the encoder's layers; measured where none are given.
 
     Returns:
         The units of the encoder's layers, and the precision of each decoder convolution's inputs; none where
@@ -67,9 +76,10 @@ def start(
     """
     oxford = oxford_vgg19()
     pooled = 1.0 if isinstance(network, PooledVGG19) else 0.5
-    plain = torch.ones(len(network.convolutions))
-    network.encoder.load_state_dict(vgg19_encoder(oxford, plain, pooled=pooled))
-    units = measure_units(network, map(batch, range(_MEASURED)))
+    if units is None:
+        plain = torch.ones(len(network.convolutions))
+        network.encoder.load_state_dict(vgg19_encoder(oxford, plain, pooled=pooled))
+        units = measure_units(network, map(batch, range(_MEASURED)))
     network.encoder.load_state_dict(vgg19_encoder(oxford, units, pooled=pooled))
     unseen = map(batch, count(_AFTER_ALL_STEPS))
     grams = regress(network, unseen, samples=settings.samples, ridge=settings.ridge, seed=settings.seed)
@@ -88,6 +98,11 @@ def beginning(
     if begun is None:
         units, precisions = start(network, batch, settings)
         return {"units": units, "precisions": precisions, "network": network.state_dict()}
+    if begun.suffix == ".safetensors":
+        decoder, units = exported(begun, settings.level)
+        units, precisions = start(network, batch, settings, units)
+        network.decoder.load_state_dict(decoder)
+        return {"units": units, "precisions": precisions, "network": network.state_dict()}
     other = load_checkpoint(begun)
     if other is None:
         raise InputError(f"no checkpoint at {begun}: train first")
@@ -97,6 +112,15 @@ def beginning(
     units, precisions = start(network, batch, settings)
     learnt = {name: tensor for name, tensor in other["network"].items() if name.startswith("decoder.")}
     return {"units": units, "precisions": precisions, "network": network.state_dict() | learnt}
+
+
+def exported(path: Path, level: int) -> tuple[dict[str, Tensor], Tensor]:
+    """The decoder from a level, and the units of the encoder's layers, from a file that `export` wrote."""
+    tensors = read_state(path)
+    units = tensors.pop("units")
+    prefix = f"{level}." if any(name[0].isdigit() for name in tensors) else ""
+    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return own, units
 
 
 def objective(
@@ -144,8 +168,8 @@ def train(
         folder: receives decoder.pt, and the picture sheet when there are photos for validation.
         settings: the recipe.
         validation: photos for the PSNR and the sheet.
-        begun: the checkpoint of another run, which is descended further in place of a regression; of a
-            shallower level, it is where the layers start that both have.
+        begun: the checkpoint of another run, or a file of `export`, which is descended further in place of a
+            regression; of a shallower level, a checkpoint is where the layers start that both have.
         device: where to train.
         log_every: steps between two lines of progress and two checkpoints.
         validate_every: steps between two looks at the validation photos.
