@@ -258,7 +258,8 @@ def train_levels(
         own = replace(settings, level=level, steps=round(share * settings.steps))
         place = folder / str(level)
         train(variant, photos, place, own, validation=validation, begun=begun, device=device)
-        begun = place / CHECKPOINT
+        if begun is None or begun.suffix != ".safetensors":
+            begun = place / CHECKPOINT
     return [folder / str(level) / CHECKPOINT for level in LEVELWISE[variant]]
 
 

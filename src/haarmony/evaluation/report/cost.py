@@ -16,7 +16,7 @@ from PIL import Image
 from haarmony.evaluation.report.results import Contender
 from haarmony.evaluation.report.summary import write_csv
 from haarmony.media.image import read_image, to_pil, to_profile
-from haarmony.methods import DEFAULT
+from haarmony.methods import DEFAULT, method_class
 
 _WATCHER: Final = """
 import json, resource, subprocess, sys, time
@@ -94,8 +94,10 @@ def _cost(contender: Contender, side: int, place: Path, limit: float) -> Cost:
     chosen = ["--method", name, *(part for one in settings for part in ("--set", one))]
     if name == DEFAULT:
         chosen = [part for one in settings for part in ("--" + one.partition("=")[0], one.partition("=")[2])]
-    files = [str(place / f"{kind}{side}.png") for kind in ("content", "style", "out")]
-    command = [sys.executable, "-m", "haarmony", "transfer", *files[:2], "-o", files[2], "--quiet", *chosen]
+    takes_style = name == DEFAULT or method_class(name).takes_style
+    content, style, out = (str(place / f"{kind}{side}.png") for kind in ("content", "style", "out"))
+    given = [content, style] if takes_style else [content]
+    command = [sys.executable, "-m", "haarmony", "transfer", *given, "-o", out, "--quiet", *chosen]
     watched = [sys.executable, "-c", _WATCHER, str(limit), *command]
     code, said, seconds, peak = json.loads(
         subprocess.run(watched, capture_output=True, text=True, check=True).stdout

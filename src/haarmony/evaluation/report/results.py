@@ -125,7 +125,7 @@ def runner(spec: str) -> Transferring:
     method = make(name, settings)
     return lambda content, style, content_mask, style_mask: method(
         content,
-        style,
+        style if method.takes_style else None,
         content_mask=content_mask if method.takes_masks else None,
         style_mask=style_mask if method.takes_masks else None,
     )
@@ -176,7 +176,10 @@ def _output(
             given = from_pil(to_pil(given).resize((width, height), Image.Resampling.LANCZOS))
     else:
         assert contender.spec is not None
-        masks = (_mask(pair.content_mask, content), _mask(pair.style_mask, style))
+        masks = [
+            None if path is None else at_size(read_mask(path), picture)
+            for path, picture in ((pair.content_mask, content), (pair.style_mask, style))
+        ]
         run = runner(contender.spec)
         torch.manual_seed(0)
         start = time.perf_counter()
@@ -193,11 +196,8 @@ def _output(
     return read_image(target), seconds, note
 
 
-def _mask(path: Path | None, picture: Picture) -> Mask | None:
+def at_size(mask: Mask, picture: Picture) -> Mask:
     """A mask at a picture's size, by the nearest place."""
-    if path is None:
-        return None
-    mask = read_mask(path)
     rows, columns = (
         np.arange(side) * known // side
         for side, known in zip(picture.pixels.shape[:2], mask.values.shape[-2:], strict=True)
