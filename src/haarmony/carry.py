@@ -36,6 +36,8 @@ _LEAST_SHARE = 1e-3
 """Share of a window that a region must fill for its own statistics to outweigh those of the whole region."""
 _SUMS = 24
 """Maps that a field is fitted to where there is no region."""
+STILL = 1 / 255
+"""How far the mean colour of a cell may be from that of the shot and still count as half the same."""
 _TINY = 1e-8
 _LUMA_601 = (0.299, 0.587, 0.114)
 
@@ -118,6 +120,28 @@ def mean_evidence(seen: Sequence[tuple[Evidence, float]]) -> Evidence:
     sums = torch.stack([share * one.sums for one, share in shares]).sum(0)
     rough = [(one.rough, share) for one, share in shares if one.rough is not None]
     return Evidence(sums, mean_roughness(rough) if rough else None)
+
+
+def held(seen: Evidence, lasting: Evidence, *, tolerance: float = STILL) -> Evidence:
+    """The evidence of a frame, but that of its shot in the cells that look as they do over the shot.
+
+    What differs no more than noise does is held still, and what changes counts as it is; between, the share
+    of the frame's own is d^2 / (d^2 + tolerance^2) of the distance d of the mean colours of a cell.
+
+    Args:
+        seen: of one frame.
+        lasting: of the shot, of the same region.
+        tolerance: the distance, in units of [0, 1], at which half of each counts.
+    """
+    shown = [0, 1, 2] if seen.sums.shape[1] == _SUMS else [0, 1, 2, _SUMS]
+    apart = (seen.sums[:, shown] - lasting.sums[:, shown]).square().sum(1, keepdim=True)
+    share = apart / (apart + tolerance**2)
+    sums = torch.lerp(lasting.sums, seen.sums, share)
+    if seen.rough is None or lasting.rough is None:
+        return Evidence(sums, None)
+    energy = torch.lerp(lasting.rough.energy, seen.rough.energy, share)
+    present = torch.lerp(lasting.rough.present, seen.rough.present, share)
+    return Evidence(sums, replace(seen.rough, energy=energy, present=present))
 
 
 def fitted(

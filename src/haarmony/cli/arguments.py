@@ -1,24 +1,27 @@
 """Kinds of arguments that several commands share."""
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 
 class Excusing(argparse.Action):
-    """Takes a value, and a positional off the list of what is required.
+    """Takes a value, and positionals off the list of what is required.
 
-    As `nargs="?"` would, but Python before 3.13 then takes CONTENT -o OUT STYLE for a STYLE too many.
+    As `nargs="?"` and `nargs="*"` would, but Python before 3.13 then takes CONTENT -o OUT STYLE for a STYLE
+    too many.
     """
 
-    def __init__(self, *args: Any, of: argparse.Action, **options: Any) -> None:
+    def __init__(self, *args: Any, of: Sequence[argparse.Action], **options: Any) -> None:
         super().__init__(*args, **options)
-        self._positional = of
+        self._positionals = of
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any
     ) -> None:
         """Take one value."""
-        self._positional.required = False
+        for positional in self._positionals:
+            positional.required = False
         setattr(namespace, self.dest, values)
 
 

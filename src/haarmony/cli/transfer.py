@@ -31,13 +31,14 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         description="Give CONTENT the light of STYLE; its depth, colour profile, alpha and EXIF are kept. "
         "Several contents, or a pattern such as 'in/*.jpg', go to a folder.",
     )
-    parser.add_argument(
+    contents = parser.add_argument(
         "contents",
         metavar="CONTENT",
-        nargs="*",
+        nargs="+",
+        default=[],
         help="the photo to change; or several, or a pattern; none for a method that makes a texture",
     )
-    positional = parser.add_argument(
+    style = parser.add_argument(
         "style", metavar="STYLE", help="the photo whose light it gets, or a saved .safetensors style"
     )
     parser.add_argument(
@@ -45,7 +46,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="PATH[:WEIGHT]",
         dest="styles",
         action=Instead,
-        of=positional,
+        of=[style],
         type=weighted,
         default=[],
         help="in place of STYLE, as often as wanted: several styles are mixed by their weights",
@@ -69,7 +70,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         action=Excusing,
-        of=positional,
+        of=[contents, style],
         default="wct2",
         metavar="NAME",
         help="another method than wct2 (the default), with its own options by --set; see haarmony methods",
@@ -176,8 +177,6 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     chosen = by_method.chosen(options)
     contents: list[str] = options.contents
-    if not contents and options.style is not None:
-        contents, options.style = [options.style], None
     if not contents and (chosen is None or chosen.takes_content):
         raise InputError("a content is missing: give CONTENT STYLE -o OUT; see haarmony transfer --help")
     if options.style is None and not options.styles and (chosen is None or chosen.takes_style):

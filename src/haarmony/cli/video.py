@@ -34,7 +34,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         dest="schedule",
         type=_scheduled,
         action=Instead,
-        of=positional,
+        of=[positional],
         default=[],
         help="in place of STYLE, as often as wanted: 0:00=noon.jpg, 1:30=dusk.jpg; one passes into the other",
     )

@@ -6,6 +6,7 @@ paths lead from there to the frames:
 - *carry*: the field of colour maps has a time axis. What a field is fitted to is looked at every
   `STEP` seconds and averaged over time as it is over the picture, under a Gaussian that ends at the shot's
   borders; between, the field is interpolated. Frames wait for what is behind them, two seconds at most.
+  Places that look as they do over the whole shot are held to what is found over the shot.
   Where grain is kept, maps are applied to steadied frames (`steady.py`).
 - *network*: the network decodes every frame, tile by tile, with the shot's maps.
 - *lut*: one table of colours a shot, fitted to the samples as the carry would have them. The fastest.
@@ -26,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from haarmony.carry import Evidence, RegionFields, apply_field, guided_fields, mean_evidence
+from haarmony.carry import Evidence, RegionFields, apply_field, guided_fields, held, mean_evidence
 from haarmony.media.ahead import ahead
 from haarmony.media.film import Film, Frame
 from haarmony.methods.sites import blend
@@ -157,11 +158,12 @@ def _look(frame: Frame, span: Span, plans: ShotPlans, lit: Lit) -> _Look:
     """What a field is fitted to in one frame, with the texture of the shot."""
     maps = plans.maps(span, frame.index, frame.time)
     seen = lit.wct2.evidence(_small(frame, lit), maps, lit.regions(frame.index))
+    lasting = plans.lasting(span, frame.index, frame.time)
     textures = plans.texture(span, frame.index)
     return _Look(
         frame.index,
         frame.time,
-        {label: one.with_texture(textures[label]) for label, one in seen.items()},
+        {label: held(one, lasting[label]).with_texture(textures[label]) for label, one in seen.items()},
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from haarmony.carry import apply_field, mean_evidence
+from haarmony.carry import apply_field
 from haarmony.media.film import Frame
 from haarmony.media.image import Picture
 from haarmony.media.lut import Lut, interpolate
@@ -52,15 +52,10 @@ class ShotLooks:
     @torch.no_grad()
     def _fitted(self, samples_: Samples, style: int) -> Lut:
         """The table that comes nearest to what the carry does to the samples."""
-        wct2, plans = self._plans.wct2, self._plans
-        maps, textures = plans.plan(samples_, style), plans.textures(samples_)
+        plans = self._plans
         pictures = [plans.known(sample) for sample in samples_.frames]
-        seen = [wct2.evidence(picture, maps, regions) for picture, regions in pictures]
-        joint = {
-            label: mean_evidence([(one[label], 1.0) for one in seen]).with_texture(textures[label])
-            for label in seen[0]
-        }
-        fields = wct2.fields(joint, plans.schedule.styles[style], pictures[0][1])
+        joint = plans.evidence(samples_, style)
+        fields = plans.wct2.fields(joint, plans.schedule.styles[style], pictures[0][1])
         before = torch.cat([picture for picture, _ in pictures], -2)
         after = torch.cat([apply_field(picture, fields) for picture, _ in pictures], -2)
         return fit_lut(_picture(before), _picture(blend(before, after, self._strength)), size=_SIZE)

@@ -16,6 +16,7 @@ from operator import add
 import torch
 from torch import Tensor
 
+from haarmony.carry import Evidence, mean_evidence
 from haarmony.errors import InputError
 from haarmony.methods.sites import Maps, mean_maps
 from haarmony.methods.wct2 import WCT2, carried_weights
@@ -88,6 +89,7 @@ class ShotPlans:
         self._strength, self._max_memory = strength, max_memory
         self.plan = lru_cache(_KEPT)(self._found)
         self.textures = lru_cache(_KEPT)(self._measured)
+        self.evidence = lru_cache(_KEPT)(self._seen)
 
     def maps(self, span: Span, index: int, time: Fraction) -> Maps:
         """The maps of all sites for a frame."""
@@ -104,6 +106,27 @@ class ShotPlans:
         return {
             label: reduce(add, (texture[label].scaled(share) for texture, share in parts))
             for label in parts[0][0]
+        }
+
+    def lasting(self, span: Span, index: int, time: Fraction) -> dict[str, Evidence]:
+        """What the field of the shot about a frame is fitted to, by label."""
+        parts = [
+            (self.evidence(samples, style), share * weight)
+            for samples, share in span.at(index)
+            for style, weight in self.schedule.at(time)
+            if share * weight > 0
+        ]
+        return {label: mean_evidence([(one[label], share) for one, share in parts]) for label in parts[0][0]}
+
+    @torch.no_grad()
+    def _seen(self, samples: Samples, style: int) -> dict[str, Evidence]:
+        maps, textures = self.plan(samples, style), self.textures(samples)
+        seen = [
+            self.wct2.evidence(picture, maps, regions) for picture, regions in map(self.known, samples.frames)
+        ]
+        return {
+            label: mean_evidence([(one[label], 1.0) for one in seen]).with_texture(textures[label])
+            for label in seen[0]
         }
 
     @torch.no_grad()

@@ -100,7 +100,7 @@ def beginning(
         return {"units": units, "precisions": precisions, "network": network.state_dict()}
     if begun.suffix == ".safetensors":
         decoder, units = exported(begun, settings.level)
-        units, precisions = start(network, batch, settings, units)
+        units, precisions = start(network, batch, settings, units[: len(network.convolutions)])
         network.decoder.load_state_dict(decoder)
         return {"units": units, "precisions": precisions, "network": network.state_dict()}
     other = load_checkpoint(begun)
