@@ -7,12 +7,14 @@ from torch.nn import functional as F
 
 from haarmony.carry import (
     LARGEST_GAIN,
+    STILL,
     RegionFields,
     affine_field,
     apply_field,
     evidence,
     fitted,
     guided_fields,
+    held,
     identity_field,
     mean_evidence,
     region_fields,
@@ -265,3 +267,30 @@ def test_the_evidence_of_two_pictures_is_that_of_both() -> None:
     torch.testing.assert_close(
         both, fitted(type(batch)(batch.sums.mean(0, keepdim=True), None)), rtol=0, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_frame_is_held_to_its_shot_where_it_looks_alike_and_nowhere_else(weighted: bool) -> None:
+    usual = photo(64, 64)
+    noise = 0.001 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    weight = torch.full((64, 64), 0.7) if weighted else None
+    frame = usual + noise
+    frame[..., 32:] = photo(64, 64, seed=5)[..., 32:]
+    lasting, seen = (evidence(one, recoloured(one), weight=weight) for one in (usual, frame))
+    both = held(seen, lasting)
+    assert all((both.rough, seen.rough, lasting.rough))
+    for there, own, shots in (
+        (both.sums, seen.sums, lasting.sums),
+        (both.rough.energy, seen.rough.energy, lasting.rough.energy),
+    ):
+        half = there.shape[-1] // 2
+        assert (there - shots)[..., :half].norm() < 0.1 * (own - shots)[..., :half].norm()
+        assert (there - own)[..., half:].norm() < 0.1 * (own - shots)[..., half:].norm()
+
+
+def test_at_the_tolerance_half_of_each_counts() -> None:
+    usual = torch.full((1, 3, 32, 32), 0.5)
+    brighter = usual.clone()
+    brighter[:, 1] += STILL
+    lasting, seen = evidence(usual, usual), evidence(brighter, brighter)
+    torch.testing.assert_close(held(seen, lasting).sums, (seen.sums + lasting.sums) / 2, rtol=0, atol=1e-5)

@@ -130,6 +130,30 @@ def test_self_reference(tmp_path: Path) -> None:
     assert main([*command, "--seed", "1"]) == 2
 
 
+def test_a_detector_of_edges_can_be_plugged_in(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "detectors.py").write_text("def red(picture):\n    return picture[..., 0] * 255\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    command = ["evaluate", str(pairs), "-o", str(tmp_path / "out"), "--methods", "none", "--only", "one"]
+    whole = [*command, "--outputs", f"red={_reds(pairs, tmp_path)}", "--edges", "detectors:red", "--quiet"]
+    assert main(whole) == 0
+    figures = {
+        (row["method"], row["metric"]): float(row["value"]) for row in rows(tmp_path / "out", "table.csv")
+    }
+    assert figures["red", "edge_ssim"] == pytest.approx(1, abs=1e-6)
+    assert figures["red", "ssim"] < 0.95
+
+
+def _reds(pairs: Path, place: Path) -> Path:
+    """A folder of results that have the red of the content, and nothing else of it."""
+    (place / "reds").mkdir()
+    picture = np.array(Image.open(pairs / "one/content.png"))
+    picture[..., 1:] = 255 - picture[..., 1:]
+    Image.fromarray(picture).save(place / "reds/one.png")
+    return place / "reds"
+
+
 def test_the_cost_is_that_of_whole_commands(pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "report"
     command = ["evaluate", str(pairs), "-o", str(out), "--methods", "reinhard", "--only", "one", "--quiet"]
@@ -154,6 +178,9 @@ def test_the_cost_is_that_of_whole_commands(pairs: Path, tmp_path: Path) -> None
         (["PAIRS", "--outputs", "x"], "NAME=DIR"),
         (["PAIRS", "--size", "3"], "32 pixels or more"),
         (["PAIRS", "--cost-sizes", "big"], "number of pixels"),
+        (["PAIRS", "--edges", "sobel"], "expected MODULE:FUNCTION"),
+        (["PAIRS", "--edges", "no.such:sobel"], "No module named 'no'"),
+        (["PAIRS", "--edges", "math:sobel"], "no attribute 'sobel'"),
     ],
 )
 def test_mistakes_are_told_in_one_line(

@@ -42,5 +42,10 @@ def test_edges_ignore_a_shift_of_brightness() -> None:
     assert ssim(dark, dark + 0.2) < 0.99
 
 
+def test_edges_are_what_the_detector_says() -> None:
+    a, b = picture(0), picture(1)
+    assert edge_ssim(a, b, edges=luma) == pytest.approx(ssim(a, b), abs=1e-12)
+
+
 def test_luma_is_that_of_bt_601() -> None:
     assert luma(np.eye(3)[None]) == pytest.approx(np.array([[76.245, 149.685, 29.07]]))

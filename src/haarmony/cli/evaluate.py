@@ -54,6 +54,12 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="A,B", help="names of pairs")
     parser.add_argument("--size", type=int, metavar="N", help="reduce pictures to a long side of N")
     parser.add_argument(
+        "--edges",
+        metavar="MODULE:FUNCTION",
+        help="what finds the edges that are compared, such as a HED network: (H, W, 3) in 0..1 to (H, W) in "
+        "0..255 (default: Sobel)",
+    )
+    parser.add_argument(
         "--cost-sizes", metavar="N,N", help="also measure time and memory at these squares, such as 128,512"
     )
     parser.add_argument(
@@ -91,6 +97,7 @@ def _run(options: argparse.Namespace) -> None:
             masks=not options.no_masks,
             size=options.size,
             seed=options.seed,
+            edges=options.edges,
         )
     failed = 0
     for result in counted(comparison.results(), comparison.count, quiet=options.quiet):

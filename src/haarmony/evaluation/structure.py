@@ -1,9 +1,14 @@
 """How much of the content's structure a result keeps: SSIM of luma and of its edges (Wang et al. 2004)."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import sobel
 from skimage.metrics import structural_similarity
+
+Edges = Callable[[NDArray[np.floating]], NDArray[np.floating]]
+"""A detector: a picture (H, W, 3) in [0, 1] to the strength of its edges (H, W) in 0..255."""
 
 _LUMA_601 = np.array([0.299, 0.587, 0.114])
 
@@ -23,10 +28,23 @@ def ssim(content: NDArray[np.floating], output: NDArray[np.floating]) -> float:
     return _similarity(luma(content), luma(output))
 
 
-def edge_ssim(content: NDArray[np.floating], output: NDArray[np.floating]) -> float:
-    """`ssim` of the Sobel gradient magnitudes of the lumas."""
-    before, after = (np.hypot(sobel(y, 0), sobel(y, 1)) for y in (luma(content), luma(output)))
-    return _similarity(before, after)
+def sobel_edges(picture: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The magnitude of the Sobel gradient of the luma, (H, W), of a picture (H, W, 3) in [0, 1]."""
+    light = luma(picture)
+    return np.asarray(np.hypot(sobel(light, 0), sobel(light, 1)))
+
+
+def edge_ssim(
+    content: NDArray[np.floating], output: NDArray[np.floating], *, edges: Edges = sobel_edges
+) -> float:
+    """`ssim` of the edges.
+
+    Args:
+        content: (H, W, 3) in [0, 1], sides of at least 7.
+        output: the same shape.
+        edges: the detector, such as HED's network behind a function (Xie and Tu, ICCV 2015).
+    """
+    return _similarity(*(np.asarray(edges(one), np.float64) for one in (content, output)))
 
 
 def _similarity(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

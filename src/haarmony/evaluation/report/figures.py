@@ -18,7 +18,7 @@ from haarmony.evaluation.fidelity import delta_e, psnr
 from haarmony.evaluation.gradient_similarity import gmsd
 from haarmony.evaluation.gram import gram_distance, grams, reduced_for_grams
 from haarmony.evaluation.smoothness import lipschitz
-from haarmony.evaluation.structure import edge_ssim, ssim
+from haarmony.evaluation.structure import Edges, edge_ssim, sobel_edges, ssim
 from haarmony.losses import gram
 from haarmony.networks.backbones import load_backbone
 from haarmony.networks.oxford import oxford_vgg19
@@ -44,7 +44,7 @@ class Metric:
 
 METRICS: Final[dict[str, Metric]] = {
     "ssim": Metric("SSIM", "more", "structural similarity of luma with the content"),
-    "edge_ssim": Metric("edge SSIM", "more", "the same of the Sobel gradient magnitudes"),
+    "edge_ssim": Metric("edge SSIM", "more", "the same of edges: Sobel gradient magnitudes, or --edges"),
     "gmsd": Metric("GMSD", "less", "how unevenly the content's edges are kept"),
     "gram": Metric("Gram ratio", "less", "VGG-19 Gram distance to the style over the untouched content's"),
     "gram_compact": Metric("Gram, compact", "less", "the same on the features of the embedded network"),
@@ -67,8 +67,9 @@ METRICS: Final[dict[str, Metric]] = {
 class Measuring:
     """Measures results; networks are loaded once. Without VGG-19's weights its Gram ratio is left out."""
 
-    def __init__(self) -> None:
-        """Load the networks."""
+    def __init__(self, edges: Edges = sobel_edges) -> None:
+        """Load the networks; edges are found by this detector."""
+        self._edges = edges
         try:
             self._vgg: VGGFeatures | None = VGGFeatures(oxford_vgg19(download=False)).eval()
         except WeightsError:
@@ -93,7 +94,7 @@ class Measuring:
         """
         found = {
             "ssim": ssim(content, output),
-            "edge_ssim": edge_ssim(content, output),
+            "edge_ssim": edge_ssim(content, output, edges=self._edges),
             "gmsd": gmsd(content, output),
             "gram_compact": self._ratio(self._compact_grams, content, style, output),
             "sliced_wasserstein": sliced_wasserstein(output, style),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from haarmony.errors import InputError
 from haarmony.evaluation.pairs import Pair, read_pairs
@@ -15,6 +17,7 @@ from haarmony.evaluation.report.results import UNTOUCHED, Contender, Result, Wor
 from haarmony.evaluation.report.scatter import scatter
 from haarmony.evaluation.report.summary import Spread, summary, write_tables
 from haarmony.evaluation.self_reference import self_pairs
+from haarmony.evaluation.structure import Edges, sobel_edges
 from haarmony.media.files import beside
 from haarmony.media.opening import is_picture
 from haarmony.pipelines.begun import begin
@@ -30,12 +33,14 @@ class Comparison:
         work: where it is.
         pairs: in order.
         contenders: in order; the untouched content first.
+        edges: the detector whose edges are compared.
         known: the results so far.
     """
 
     work: Work
     pairs: list[Pair]
     contenders: list[Contender]
+    edges: Edges = sobel_edges
     known: list[Result] = field(default_factory=list)
 
     @classmethod
@@ -50,6 +55,7 @@ class Comparison:
         masks: bool = True,
         size: int | None = None,
         seed: int = 0,
+        edges: str | None = None,
     ) -> Comparison:
         """Begin in a folder, or go on; contenders and pairs may be added when it goes on.
 
@@ -62,6 +68,7 @@ class Comparison:
             masks: whether masks count.
             size: the long side that pictures are reduced to.
             seed: of `self_pairs`.
+            edges: `MODULE:FUNCTION` of another detector than Sobel's, as in `structure.Edges`.
 
         Raises:
             InputError: for a folder that was begun otherwise, names that there are not or twice, or no pairs.
@@ -76,6 +83,8 @@ class Comparison:
         settings = {"source": str(source.resolve()), "masks": masks, "size": size}
         if photos is not None:
             settings["seed"] = seed
+        if edges is not None:
+            settings["edges"] = edges
         found = _photos(photos) if photos is not None else []
         begin(folder, settings)
         truths: dict[str, Path] = {}
@@ -90,7 +99,9 @@ class Comparison:
             known = [pair for pair in known if pair.name in only]
         if not masks:
             known = [replace(pair, content_mask=None, style_mask=None) for pair in known]
-        return cls(Work(folder, size, truths), known, [Contender(UNTOUCHED, spec=UNTOUCHED), *contenders])
+        detector = sobel_edges if edges is None else _detector(edges)
+        everyone = [Contender(UNTOUCHED, spec=UNTOUCHED), *contenders]
+        return cls(Work(folder, size, truths), known, everyone, detector)
 
     @property
     def count(self) -> int:
@@ -100,7 +111,7 @@ class Comparison:
     def results(self) -> Iterator[Result]:
         """Make and measure what is not there, and keep all."""
         self.known = []
-        for one in results(self.work, self.pairs, self.contenders, Measuring()):
+        for one in results(self.work, self.pairs, self.contenders, Measuring(self.edges)):
             self.known.append(one)
             yield one
 
@@ -141,6 +152,15 @@ def compare(comparison: Comparison, sizes: Sequence[int], *, limit: float) -> di
 def _headline(figures: Mapping[str, Spread]) -> str:
     known = [f"{METRICS[name].label} {figures[name].median:.3g}" for name in _HEADLINES if name in figures]
     return ", ".join(known) or "no result"
+
+
+def _detector(name: str) -> Edges:
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"there is no detector {name!r}, expected MODULE:FUNCTION: {error}") from error
+    return cast(Edges, found)
 
 
 def _photos(folder: Path) -> list[Path]:
