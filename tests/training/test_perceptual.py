@@ -123,6 +123,13 @@ def test_pictures_that_differ_more_are_more_diverse():
     assert diversity(torch.rand(3, 3, 8, 8)) > diversity(near) + 1
 
 
+def test_a_chequerboard_of_pixels_makes_nothing_diverse():
+    board = torch.tensor([[0.2, -0.2], [-0.2, 0.2]]).repeat(8, 8)
+    same = torch.rand(1, 3, 16, 16).expand(2, -1, -1, -1)
+    told_apart = torch.stack((board, -board))[:, None]
+    torch.testing.assert_close(diversity(same + told_apart), diversity(same), rtol=0, atol=1e-3)
+
+
 def test_the_command_trains_exports_and_adds(photos, tmp_path, monkeypatch):
     from haarmony.cli.main import main
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from haarmony.networks.enlarging import enlarged
 from haarmony.networks.normalisation import Normalisation, normalisation
 
 _SLOPE = 0.01
@@ -81,7 +82,7 @@ class TextureGenerator(nn.Module):
         first, *rest = (enter(one) for enter, one in zip(self.enter, noise, strict=True))
         x = first
         for coarse, fine, join, one in zip(self.coarse, self.fine, self.join, rest, strict=True):
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = enlarged(x, "circular")
             every = x.new_ones(len(x), 1)
             x = join(torch.cat((coarse(x, every), fine(one, every)), 1))
         return torch.sigmoid(self.colour(x)).float()

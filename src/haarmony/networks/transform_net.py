@@ -1,7 +1,7 @@
 """A picture to the same picture in a style that the network has learnt, in one pass.
 
 The residual network of Johnson et al. (ECCV 2016) with the changes of Dumoulin et al. (ICLR 2017, appendix):
-reflected borders, upsampling by nearest neighbours, and a scale and shift for every style at each
+reflected borders, no transposed convolutions, and a scale and shift for every style at each
 normalisation, which are all that tells one style from another.
 """
 
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from haarmony.networks.enlarging import enlarged
 from haarmony.networks.normalisation import Normalisation, StyleNorm, normalisation
 
 _STRIDES = 4
@@ -80,7 +81,7 @@ class TransformNet(nn.Module):
         for first, second in zip(self.first, self.second, strict=True):
             x = x + second(F.relu(first(x, mix)), mix)
         for layer in self.up:
-            x = F.relu(layer(F.interpolate(x, scale_factor=2, mode="nearest"), mix))
+            x = F.relu(layer(enlarged(x, "reflect"), mix))
         made: Tensor = torch.sigmoid(self.last(x, mix)).float()
         return made[..., :height, :width]
 
