@@ -23,7 +23,7 @@ body{background:#777;color:#111;font:15px/1.5 system-ui,sans-serif;margin:0}
 main{max-width:1500px;margin:auto;padding:24px}section{background:#f4f4f4;padding:16px 20px;margin:0 0 20px}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
 td,th{padding:3px 9px;text-align:right;border-bottom:1px solid #ddd}
-td:first-child,th:first-child{text-align:left}
+td:first-child,th:first-child{text-align:left}td:not(:first-child){white-space:nowrap}
 small{color:#555}.best{font-weight:700}.wide{overflow-x:auto}
 .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:12px}
 figure{margin:0}figure img{width:100%;display:block}figcaption{font-size:13px}svg{max-width:860px;width:100%}

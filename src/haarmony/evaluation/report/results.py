@@ -158,7 +158,7 @@ def _made(work: Work, pair: Pair, contender: Contender, measuring: Measuring) ->
     figures = measuring.figures(
         content.pixels, style.pixels, output.pixels, None if truth is None else work.seen(truth).pixels
     )
-    if seconds is not None:
+    if seconds is not None and contender.name != UNTOUCHED:
         figures["seconds"] = seconds
     return {"masks": masks, "figures": figures, "note": note}
 

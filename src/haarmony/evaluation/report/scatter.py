@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from html import escape
-from itertools import cycle
+from textwrap import wrap
 
 from haarmony.evaluation.report.figures import METRICS
 from haarmony.evaluation.report.summary import Spread
 
-_WIDTH, _HEIGHT = 760, 480
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 190, 20, 52
+_WIDTH, _HEIGHT = 820, 480
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 250, 20, 52
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666", "#8c564b", "#222222")
+_MARKS = (
+    "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0 -5 0Z",
+    "M-4.5 -4.5H4.5V4.5H-4.5Z",
+    "M0 -6L5.5 4.5H-5.5Z",
+    "M0 -6L6 0L0 6L-6 0Z",
+)
+"""Circle, square, triangle, diamond: colours come again after as many as there are, in the next mark."""
 _TICKS = 5
+_LINE, _LETTERS = 14, 30
+"""Of the legend: the height of a line, and the letters in it."""
 
 
 def scatter(found: Mapping[str, Mapping[str, Spread]], *, across: str, upward: str) -> str:
@@ -45,13 +55,15 @@ def scatter(found: Mapping[str, Mapping[str, Spread]], *, across: str, upward: s
         'font-family="sans-serif" font-size="12">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
     ]
-    for step in range(_TICKS):
-        share = step / (_TICKS - 1)
-        there, above = (low + share * (high - low) for low, high in spans)
+    for value in _ticks(*spans[0]):
         parts += [
-            f'<path d="M{x(there):.1f} {_TOP}V{bottom}M{_LEFT} {y(above):.1f}H{right}" stroke="#e4e4e4"/>',
-            f'<text x="{x(there):.1f}" y="{bottom + 16}" text-anchor="middle">{there:.2f}</text>',
-            f'<text x="{_LEFT - 6}" y="{y(above) + 4:.1f}" text-anchor="end">{above:.2f}</text>',
+            f'<path d="M{x(value):.1f} {_TOP}V{bottom}" stroke="#e4e4e4"/>',
+            f'<text x="{x(value):.1f}" y="{bottom + 16}" text-anchor="middle">{value:g}</text>',
+        ]
+    for value in _ticks(*spans[1]):
+        parts += [
+            f'<path d="M{_LEFT} {y(value):.1f}H{right}" stroke="#e4e4e4"/>',
+            f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:g}</text>',
         ]
     titles = [_title(metric) for metric in (across, upward)]
     parts += [
@@ -59,20 +71,35 @@ def scatter(found: Mapping[str, Mapping[str, Spread]], *, across: str, upward: s
         f'<text transform="translate(16 {(_TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
         f"{titles[1]}</text>",
     ]
-    for row, ((name, known), colour) in enumerate(zip(shown.items(), cycle(_COLOURS), strict=False)):
+    height = _TOP + 10
+    for number, (name, known) in enumerate(shown.items()):
         one, other = known[across], known[upward]
+        colour = _COLOURS[number % len(_COLOURS)]
+        mark = _MARKS[number // len(_COLOURS) % len(_MARKS)]
         bars = (
             f"M{x(one.quartiles[0]):.1f} {y(other.median):.1f}H{x(one.quartiles[1]):.1f}"
             f"M{x(one.median):.1f} {y(other.quartiles[0]):.1f}V{y(other.quartiles[1]):.1f}"
         )
-        height = _TOP + 12 + 20 * row
+        places = ((x(one.median), y(other.median)), (right + 16, height - 4))
+        parts.append(f'<path d="{bars}" stroke="{colour}" stroke-width="1.5" opacity="0.6"/>')
         parts += [
-            f'<path d="{bars}" stroke="{colour}" stroke-width="1.5" opacity="0.6"/>',
-            f'<circle cx="{x(one.median):.1f}" cy="{y(other.median):.1f}" r="5" fill="{colour}"/>',
-            f'<circle cx="{right + 16}" cy="{height - 4}" r="5" fill="{colour}"/>',
-            f'<text x="{right + 27}" y="{height}">{escape(name)}</text>',
+            f'<path d="{mark}" transform="translate({left:.1f} {top:.1f})" fill="{colour}"/>'
+            for left, top in places
         ]
+        for line in wrap(name, _LETTERS) or [""]:
+            parts.append(f'<text x="{right + 28}" y="{height}">{escape(line)}</text>')
+            height += _LINE
+        height += 5
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _ticks(low: float, high: float) -> Iterator[float]:
+    """Round numbers between two, about `_TICKS` of them."""
+    rough = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(round_ * power for round_ in (1, 2, 5, 10) if round_ * power >= rough)
+    for number in range(math.ceil(low / step), math.floor(high / step) + 1):
+        yield round(number * step, 12)
 
 
 def _title(metric: str) -> str:
