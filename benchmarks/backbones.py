@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--only", default="p2,34,14", help="names of pairs")
     parser.add_argument("--side", type=int, default=192)
     parser.add_argument("--steps", type=int, default=40)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     measuring = Measuring()
