@@ -33,7 +33,8 @@ from haarmony.methods.optimised import (
     tell_reduced,
 )
 from haarmony.methods.settings import option
-from haarmony.networks.backbones import Backbone, load_backbone
+from haarmony.networks.backbone import Backbone
+from haarmony.networks.backbones import load_backbone
 
 _TINY = 1e-12
 _NOISE = 0.1
@@ -69,7 +70,7 @@ class NeuralStyle(Transfer):
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
     seed: int = option(0, "of noise", least=0)
-    backbone: str = option("vgg19", "vgg19, compact, or the file of a VGG's state dict")
+    backbone: str = option("vgg19", "vgg19, compact, or a VGG's or ResNet's state dict")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""

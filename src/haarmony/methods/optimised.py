@@ -13,7 +13,7 @@ from torch import Tensor
 from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.losses import Embedding, StyleLoss, embedding
 from haarmony.methods.method import Example, paired_weights
-from haarmony.networks.backbones import Backbone
+from haarmony.networks.backbone import Backbone
 from haarmony.regions import Regions
 
 _TINY = 1e-12

@@ -27,7 +27,8 @@ from haarmony.methods.method import Example, Masks, Method, Step, Styles, Watch,
 from haarmony.methods.optimised import enlarged, fitted, resized, scales, style_terms
 from haarmony.methods.settings import option
 from haarmony.moments import Moments
-from haarmony.networks.backbones import Backbone, load_backbone
+from haarmony.networks.backbone import Backbone
+from haarmony.networks.backbones import load_backbone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class TextureSynthesis(Method):
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
     seed: int = option(0, "of the noise", least=0)
-    backbone: str = option("vgg19", "vgg19, compact, or the file of a VGG's state dict")
+    backbone: str = option("vgg19", "vgg19, compact, or a VGG's or ResNet's state dict")
 
     def __call__(
         self,

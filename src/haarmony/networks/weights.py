@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
@@ -270,22 +269,34 @@ def _fill(network: _VGG, encoder: dict[str, Tensor], decoder: dict[str, Tensor])
 def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """The tensors of a state dict in a file of another project, .safetensors or .pth; no code is run.
 
+    A dict under `state_dict` or `model`, as training scripts save it, and the `module.` before every name of
+    a network that was trained in parallel are unwrapped.
+
     Raises:
         WeightsError: for a file that holds no such thing.
     """
     try:
-        if Path(path).suffix == ".safetensors":
-            return {key: value.float() for key, value in load(Path(path).read_bytes()).items()}
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = Path(path).read_bytes()
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {error.strerror}") from None
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError):
+    try:
+        if Path(path).suffix == ".safetensors":
+            state: Any = load(content)
+        else:
+            state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception:  # a damaged pickle makes the reader stumble in any way
         raise WeightsError(
             f"{path} is not a checkpoint of plain tensors: expected a .pth state dict or .safetensors"
         ) from None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    for wrapper in ("state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    ):
         raise WeightsError(f"{path} holds no state dict: expected tensors by name")
-    return {key: value.float() for key, value in state.items()}
+    prefix = "module." if all(key.startswith("module.") for key in state) else ""
+    return {key.removeprefix(prefix): value.float() for key, value in state.items()}
 
 
 def _checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from haarmony.errors import InputError
 from haarmony.losses import gram, total_variation
-from haarmony.networks.backbones import Backbone, load_backbone
+from haarmony.networks.backbone import Backbone
+from haarmony.networks.backbones import load_backbone
 from haarmony.networks.normalisation import Normalisation
 from haarmony.networks.stylists import read_stylist, save_stylist
 from haarmony.networks.texture_net import TextureGenerator
