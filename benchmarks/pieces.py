@@ -16,17 +16,17 @@ import torch
 
 from haarmony import carry, matching, moments
 from haarmony.methods import wct2
-from haarmony.networks import compact, vgg19
+from haarmony.networks import compact, pooling, vgg19
 from transfer import calibrator, seconds, sizes, transfer
 
 KINDS = {
     "convolutions": [(vgg19.ReflectedConvolution, "forward"), (compact.Residual, "forward")],
     "unpooling and its convolutions": [
         (vgg19, "unpool_convolve"),
-        (vgg19, "haar_merge"),
+        (pooling, "haar_merge"),
         (compact, "haar_merge"),
     ],
-    "Haar pooling": [(vgg19, "haar_split"), (compact, "haar_split")],
+    "Haar pooling": [(pooling, "haar_split"), (compact, "haar_split")],
     "moments": [(moments.Moments, "of")],
     "affine maps": [(matching.Affine, "__call__")],
     "factorisations": [(wct2, "solve")],

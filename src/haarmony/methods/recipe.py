@@ -71,9 +71,8 @@ class Recipe:
         return next((self.shares[name] for name in names if name in self.shares), 1.0)
 
 
+_PAPER = Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512)
 RECIPES: Mapping[str, Recipe] = {
     "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352, unmatched="whole"),
-    "vgg19": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
-    "vgg19_sum": Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512),
-}
+} | dict.fromkeys(("vgg19", "vgg19_sum", "vgg19_max", "vgg19_average", "vgg19_split"), _PAPER)
 """Of the models that ship, by name."""

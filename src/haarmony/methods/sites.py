@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from haarmony.matching import Affine
 from haarmony.moments import Moments
-from haarmony.networks.autoencoder import LEVELS, Skip, Skips, WaveletAutoencoder
+from haarmony.networks.autoencoder import LEVELS, Skips, WaveletAutoencoder
 from haarmony.regions import Part, Regions, Weights, weights_at
 
 _HIGH = ("LH", "HL", "HH")
@@ -41,7 +41,7 @@ def visit_sites(
     if "skip" in stages:
         for pool, skip in skips.items():
             high = (visit(f"skip{pool}.{name}", band) for name, band in zip(_HIGH, skip.high, strict=False))
-            skips[pool] = Skip(tuple(high), skip.size, skip.original)
+            skips[pool] = replace(skip, high=tuple(high))
     if "decoder" not in stages:
         return x, skips, LEVELS[-1]
     if "encoder" not in stages:

@@ -20,11 +20,13 @@ class Skip:
         high: LH, HL, HH, each (B, C, ceil(H/2), ceil(W/2)); empty where the pooling keeps every band.
         size: (H, W) before the pooling.
         original: the (B, C, H, W) feature before the pooling, where the unpooling concatenates it.
+        places: where each maximum was, (B, C, ceil(H/2), ceil(W/2)), of a pooling by maxima.
     """
 
     high: tuple[Tensor, ...]
     size: tuple[int, int]
     original: Tensor | None = None
+    places: Tensor | None = None
 
 
 Skips = dict[int, Skip]

@@ -2,12 +2,13 @@
 
 Two variants differ in how a decoder takes back what the pooling laid aside (Yoo et al., ICCV 2019, section
 3.2 and table 1). `sum` adds the four synthesised bands, the exact inverse of the pooling, into one map;
-`cat5` lays the four, each synthesised alone, and the feature from before the pooling side by side. Names and
-shapes in `encoder.state_dict()` and `decoder.state_dict()` are those of the published checkpoints, less the
-Haar filters, which are fixed.
+`cat5` lays the four, each synthesised alone, and the feature from before the pooling side by side. `sum` also
+takes the poolings that Haar's was compared with. Names and shapes in `encoder.state_dict()` and
+`decoder.state_dict()` are those of the published checkpoints, less the Haar filters, which are fixed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import torch
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 from haarmony.errors import InputError
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
+from haarmony.networks.pooling import POOLINGS, PoolingName
 from haarmony.pages import empty_channels_last
-from haarmony.wavelets import Bands, haar_filters, haar_merge, haar_split
+from haarmony.wavelets import Bands, haar_filters, haar_merge
 
 Variant = Literal["sum", "cat5"]
 
@@ -61,6 +63,7 @@ class VGG19(WaveletAutoencoder):
 
     Attributes:
         variant: `sum` or `cat5`.
+        pooling: Haar's, or of `sum` another.
         encoder: VGG's convolutions, after `conv0`, a 1x1 convolution of the RGB picture that holds VGG's
             preprocessing.
         decoder: convolutions named after those that they undo.
@@ -73,16 +76,21 @@ class VGG19(WaveletAutoencoder):
     encoder: nn.ModuleDict
     decoder: nn.ModuleDict
 
-    def __init__(self, variant: Variant = "cat5") -> None:
+    def __init__(self, variant: Variant = "cat5", pooling: PoolingName = "haar") -> None:
         """Build the network with torch's random weights; `haarmony.networks.weights` has trained ones.
 
         Raises:
-            InputError: for an unknown variant.
+            InputError: for an unknown variant or pooling, or one that does not go with the other.
         """
         super().__init__()
         if variant not in _ENCODE:
             raise InputError(f"unknown variant {variant!r}: choose sum or cat5")
+        if pooling not in POOLINGS or (variant == "cat5" and pooling != "haar"):
+            raise InputError(
+                f"{variant} does not pool by {pooling!r}: choose haar, or with sum {', '.join(POOLINGS)}"
+            )
         self.variant = variant
+        self.pooling = POOLINGS[pooling]
         self.encoder = nn.ModuleDict({"conv0": nn.Conv2d(3, 3, 1)})
         self.decoder = nn.ModuleDict()
         for name, (before, after) in ENCODER.items():
@@ -108,10 +116,8 @@ class VGG19(WaveletAutoencoder):
             x = self.encoder[name](x, rectify=True)
             if name in POOLED:
                 original = x
-                x, *high = haar_split(x)
-                skips[POOLED[name]] = Skip(
-                    tuple(high), _size(original), original if self.variant == "cat5" else None
-                )
+                x, skip = self.pooling.pool(x)
+                skips[POOLED[name]] = replace(skip, original=original) if self.variant == "cat5" else skip
         return x
 
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
@@ -128,13 +134,13 @@ class VGG19(WaveletAutoencoder):
             skip = skips[POOLED[name]]
             if self.variant == "cat5":
                 return unpool_convolve(x, skip, convolution, rectify=rectify)
-            x = haar_merge(Bands(x, *skip.high), skip.size)
+            x = self.pooling.unpool(x, skip)
         undone: Tensor = convolution(x, rectify=rectify)
         return undone
 
     def offered(self, name: str, made: Tensor) -> Tensor:
-        """What the decoder sees where it undoes a convolution that made this: nothing is lost."""
-        return made
+        """What the decoder sees where it undoes a convolution that made this: all that the pooling keeps."""
+        return self.pooling.unpool(*self.pooling.pool(made)) if name in POOLED else made
 
     def decoding(self, name: str) -> "ReflectedConvolution":
         """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""

@@ -26,6 +26,7 @@ from haarmony.networks.imagined import ImaginedCompact
 from haarmony.networks.levels import LevelAutoencoder, PooledLevels
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19, Unpooling
+from haarmony.networks.pooling import PoolingName
 from haarmony.networks.stylists import Trained, read_stylist
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
@@ -210,9 +211,13 @@ def import_wct2_checkpoint(encoder: str | os.PathLike[str], decoder: str | os.Pa
     return _fill(network, states["encoder"], states["decoder"])
 
 
-def _vgg19(variant: Variant) -> Callable[[dict[str, Tensor]], VGG19]:
+def _vgg19(variant: Variant, pooling: PoolingName = "haar") -> Callable[[dict[str, Tensor]], VGG19]:
     def build(tensors: dict[str, Tensor]) -> VGG19:
-        return _fill(_empty(variant), vgg19_encoder(oxford_vgg19(), tensors.pop("units")), tensors)
+        network = _empty(variant, pooling)
+        units = tensors.pop("units")
+        deepest = {name[2:]: tensor for name, tensor in tensors.items() if name.startswith("4.")}
+        encoder = vgg19_encoder(oxford_vgg19(), units, pooled=1 / network.pooling.gain)
+        return _fill(network, encoder, deepest or tensors)
 
     return build
 
@@ -251,9 +256,9 @@ def _compact(tensors: dict[str, Tensor]) -> Compact:
     return network
 
 
-def _empty(variant: Variant) -> VGG19:
+def _empty(variant: Variant, pooling: PoolingName = "haar") -> VGG19:
     with torch.device("meta"):
-        return VGG19(variant)
+        return VGG19(variant, pooling)
 
 
 def _fill(network: _VGG, encoder: dict[str, Tensor], decoder: dict[str, Tensor]) -> _VGG:
@@ -322,6 +327,7 @@ def _card(name: str, model: Model) -> ModelCard:
     )
 
 
+_PLACES_SHA256 = "db559a18812f8b5d88f92612c9a08dffd54adad49b838e2e9ab4616f5c4adcd3"
 _LICENCE = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
 
 
@@ -348,6 +354,14 @@ MODELS: dict[str, Model] = {
     "vgg19_sum": _vgg19_model(
         "sum", "a520fa4134d6a3fced4252bb76d688ab4ed4068decc839763b16c386cd051bc5", 7_010_959
     ),
+    "vgg19_max": Model(
+        "vgg19_places.safetensors",
+        _PLACES_SHA256,
+        _LICENCE,
+        7_010_959,
+        _vgg19("sum", "max"),
+        needs_vgg19=True,
+    ),
 }
 """The wavelet autoencoders, by name."""
 
@@ -368,7 +382,7 @@ DECODERS: dict[str, Model] = {
     "vgg19_places": _pooled_model(
         "places",
         "vgg19_places",
-        "db559a18812f8b5d88f92612c9a08dffd54adad49b838e2e9ab4616f5c4adcd3",
+        _PLACES_SHA256,
         7_680_216,
     ),
     "vgg19_adain": _pooled_model(

@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from haarmony.errors import InputError
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19
+from haarmony.networks.pooling import PoolingName
 from haarmony.networks.vgg19 import VGG19, Variant
 from haarmony.networks.weights import read_state, vgg19_encoder
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
@@ -53,6 +54,8 @@ def build(variant: str, level: int = 4) -> VGG19 | PooledVGG19:
     """The network of a variant, with random weights."""
     if variant in ("sum", "cat5"):
         return VGG19(cast(Variant, variant))
+    if variant in ("average", "split"):
+        return VGG19("sum", cast(PoolingName, variant))
     return PooledVGG19(level, "places" if variant == "places" else "nearest")
 
 
@@ -75,7 +78,7 @@ def start(
         the damping is 0.
     """
     oxford = oxford_vgg19()
-    pooled = 1.0 if isinstance(network, PooledVGG19) else 0.5
+    pooled = 1.0 if isinstance(network, PooledVGG19) else 1 / network.pooling.gain
     if units is None:
         plain = torch.ones(len(network.convolutions))
         network.encoder.load_state_dict(vgg19_encoder(oxford, plain, pooled=pooled))

@@ -1,7 +1,8 @@
 """What the decoders of VGG-19 are trained by.
 
-`sum` and `cat5` are those of WCT2; `plain` and `places` those of WCT and PhotoWCT, one from each level of
-VGG-19 with max-pooling; `adain` is a plain one that learns from stylised pictures.
+`sum` and `cat5` are those of WCT2, `average` and `split` of other poolings in place of Haar's; `plain` and
+`places` those of WCT and PhotoWCT, one from each level of VGG-19 with max-pooling; `adain` is a plain one
+that learns from stylised pictures.
 """
 
 from dataclasses import dataclass, replace
@@ -53,9 +54,13 @@ _POOLED = DecoderSettings(
     seen_weight=0.3,
     samples=20_000,
 )
+_SUM = DecoderSettings(steps=2400, learning_rate=1e-4, damping=1e-2, feature_weight=0.3, half=True)
+_ABLATED = replace(_SUM, steps=300)
 RECIPES: dict[str, DecoderSettings] = {
     "cat5": DecoderSettings(half=True),
-    "sum": DecoderSettings(steps=2400, learning_rate=1e-4, damping=1e-2, feature_weight=0.3, half=True),
+    "sum": _SUM,
+    "average": _ABLATED,
+    "split": _ABLATED,
     "plain": _POOLED,
     "places": replace(_POOLED, seen_weight=0.1),
     "adain": replace(_POOLED, size=96, batch=3, style_weight=2.0, recolour=0.5),
