@@ -82,7 +82,7 @@ class StylistSettings:
     half: bool = True
 
 
-TEXTURE = StylistSettings(steps=1500, batch=4, size=192, width=8, depth=5, style_side=256, diversity=0.005)
+TEXTURE = StylistSettings(steps=1500, batch=4, size=192, width=8, depth=5, style_side=256)
 """What a texture is trained by where nothing is said."""
 
 Loss = Callable[[int], Tensor]
