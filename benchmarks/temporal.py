@@ -69,9 +69,11 @@ def by_itself(film: Film, style: str, model: str) -> Iterator[np.ndarray]:
         yield transfer(frame.pixels, style, model=model)
 
 
-def by_path(film: Film, style: str, model: str, path: str) -> Iterator[np.ndarray]:
-    for frame in transferred_frames(film, settled(film, style, model=model, path=path)):
-        yield frame.pixels
+def by_path(
+    film: Film, style: str, model: str, path: str, auto_masks: int | None = None
+) -> Iterator[np.ndarray]:
+    made = settled(film, style, model=model, path=path, auto_masks=auto_masks)
+    return (frame.pixels for frame in transferred_frames(film, made))
 
 
 def measured(film: Memory, ways: dict[str, Callable[[], Iterator[np.ndarray]]]) -> dict[str, dict[str, list]]:
@@ -146,6 +148,7 @@ def main() -> None:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--paths", default="carry,lut", help="of carry, lut, network (default: %(default)s)")
     parser.add_argument("--frames", type=int, help="of each clip (default: all)")
+    parser.add_argument("--auto-masks", type=int, help="add the carry with so many kinds of regions")
     parser.add_argument("--no-plot", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -161,6 +164,9 @@ def main() -> None:
             }
             for path in options.paths.split(","):
                 ways[path] = partial(by_path, film, style, options.model, path)
+            if options.auto_masks:
+                name = f"carry, {options.auto_masks} kinds of regions"
+                ways[name] = partial(by_path, film, style, options.model, "carry", options.auto_masks)
             found = measured(film, ways)
             name = f"{film.path.stem}, {Path(style).parent.name}/{Path(style).name}"
             for row in rows(film.path.stem, Path(style).parent.name, found):

@@ -42,3 +42,11 @@ def shot(seed: int, length: int, *, speed: int = 1, width: int = 160) -> list[np
     """A pan over a scene, pixels a frame."""
     wide = scene(seed)
     return [wide[:, speed * i : speed * i + width] for i in range(length)]
+
+
+def landscape(sky: list[float], ground: list[float], horizon: int, *, seed: int = 0) -> np.ndarray:
+    """A smooth sky over a rough ground, (90, 120, 3) in [0, 1]."""
+    noise = np.random.default_rng(seed).normal(0, 0.08, (90, 120, 1))
+    rows = np.arange(90)[:, None, None]
+    picture = np.where(rows < horizon, np.array(sky), np.array(ground) + noise)
+    return np.clip(picture, 0, 1).astype(np.float32)

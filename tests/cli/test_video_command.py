@@ -69,6 +69,14 @@ def test_styles_pass_into_each_other(haarmony, clip):
     assert low < both[15] < high
 
 
+def test_regions_are_found_and_followed(haarmony, here):
+    encode("long.mp4", frames=12, size=(96, 64))
+    result = haarmony("video", "long.mp4", "dusk.png", "-o", "out.mp4", "-q", "--auto-masks", "2")
+    assert (result.code, result.out) == (0, "")
+    assert len(result.err.splitlines()) <= 1
+    assert times_of("out.mp4") == times_of("long.mp4")
+
+
 def test_frames_in_a_folder(haarmony, clip):
     assert haarmony("video", "clip.mp4", "dusk.png", "-o", "frames/").code == 0
     assert len(list(Path("frames").iterdir())) == 30
@@ -88,6 +96,9 @@ def test_frames_in_a_folder(haarmony, clip):
         (["clip.mp4", "--style", "0:00=day.png", "--style", "0=dusk.png"], "two styles are given for"),
         (["clip.mp4", "dusk.png", "--quality", "best"], "a CRF from 0 to 51"),
         (["clip.mp4", "dusk.png", "--codec", "prores"], "is not written with prores"),
+        (["clip.mp4", "dusk.png", "--auto-masks", "1"], "in 2 to 8 kinds, got 1"),
+        (["clip.mp4", "dusk.png", "--auto-masks", "2", "--path", "lut"], "or the path lut"),
+        (["clip.mp4", "dusk.png", "--auto-masks", "2", "--content-mask", "day.png"], "either found or given"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(haarmony, clip, arguments, told):

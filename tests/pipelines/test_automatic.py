@@ -5,14 +5,7 @@ import haarmony
 from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.pipelines.photo import transfer, transfer_file
 from haarmony.pipelines.ways import Ways
-
-
-def landscape(sky: list[float], ground: list[float], horizon: int, *, seed: int = 0) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(0, 0.08, (90, 120, 1))
-    rows = np.arange(90)[:, None, None]
-    picture = np.where(rows < horizon, np.array(sky), np.array(ground) + noise)
-    return np.clip(picture, 0, 1).astype(np.float32)
-
+from moving import landscape
 
 DAY = landscape([0.5, 0.7, 0.9], [0.3, 0.5, 0.2], 50)
 DUSK = landscape([0.9, 0.5, 0.3], [0.2, 0.15, 0.3], 25, seed=1)

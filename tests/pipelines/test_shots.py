@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from haarmony.pipelines.shots import REACH, cuts, glimpse, marked, unlike, unlike_in_light
-from moving import shot
+from haarmony.pipelines.shots import REACH, cuts, glimpse, marked, unlike, unlike_in_structure
+from moving import scene, shot
 
 Film = list[np.ndarray]
 
@@ -33,6 +33,23 @@ def test_a_pan_parts_nothing() -> None:
         assert found(shot(3, 30, speed=speed)) == []
 
 
+def landscapes(seed: int, length: int) -> Film:
+    """A pan over trees: all have the same bright sky above the same dark field, but not the same trees."""
+    wide = scene(seed, 180, 320)[::2, ::2].astype(np.float32)
+    picture = np.linspace(220, 60, 90)[:, None, None] + 0.6 * (wide - wide.mean((0, 1)))
+    return [picture[:, i : i + 160].clip(0, 255).astype(np.uint8) for i in range(length)]
+
+
+def test_two_landscapes_of_the_same_colours_are_two_shots() -> None:
+    assert found(landscapes(0, 30) + landscapes(1, 30)) == [30]
+
+
+def test_noise_on_what_is_flat_parts_nothing() -> None:
+    rng = np.random.default_rng(0)
+    fog = np.linspace(150, 180, 90)[:, None, None]
+    assert found([(fog + rng.normal(0, 6, (90, 160, 3))).astype(np.uint8) for _ in range(40)]) == []
+
+
 @pytest.mark.parametrize("lasts", [1, 2, 4])
 def test_a_flash_parts_nothing(lasts: int) -> None:
     film = shot(0, 40)
@@ -55,6 +72,13 @@ def test_a_fade_through_black_to_another_scene_is_one_cut_and_to_the_same_none()
     assert found(dimmed(same, np.r_[np.ones(18), out, into, np.ones(18)])) == []
 
 
+@pytest.mark.parametrize("dark", [1, 4, 12])
+def test_a_cut_through_darkness_is_one_cut(dark: int) -> None:
+    black = [np.zeros((90, 160, 3), np.uint8)] * dark
+    assert found(shot(0, 30) + black + shot(1, 30)) == [30 + dark]
+    assert found(shot(0, 60)[:30] + black + shot(0, 60)[30:]) == []
+
+
 def test_every_frame_is_marked_once_and_shots_are_no_shorter_than_the_reach() -> None:
     for length in (0, 1, 4, 5, 11, 12, 13, 17, 24, 40):
         film = [np.full((20, 30, 3), (i * 41) % 255, np.uint8) for i in range(length)]
@@ -67,12 +91,12 @@ def test_every_frame_is_marked_once_and_shots_are_no_shorter_than_the_reach() ->
 def test_distances() -> None:
     first, moved, other = (glimpse(frame) for frame in (*shot(0, 2, speed=9), shot(5, 1)[0]))
     assert 0 <= unlike(first, first) < 0.02
-    assert unlike_in_light(first, moved) < 0.2 < unlike_in_light(first, other)
-    assert unlike_in_light(first, other) == pytest.approx(unlike_in_light(other, first), abs=0.05)
+    assert unlike_in_structure(first, moved) < 0.2 < unlike_in_structure(first, other)
+    assert unlike_in_structure(first, other) == pytest.approx(unlike_in_structure(other, first), abs=0.05)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (300, 2), (17, 31)])
 def test_any_size_is_glimpsed_at(size: tuple[int, int]) -> None:
     seen = glimpse(np.random.default_rng(0).integers(0, 255, (*size, 3), np.uint8))
-    assert np.isfinite(seen.light).all()
+    assert np.isfinite(seen.structure).all()
     assert seen.colours.sum() == pytest.approx(1)

@@ -76,6 +76,12 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--style-mask", metavar="M", help="regions of STYLE; those of one colour belong together"
     )
     parser.add_argument(
+        "--auto-masks",
+        type=int,
+        metavar="K",
+        help="without masks: find K kinds of regions, 2 to 8, in each shot and STYLE, and follow them",
+    )
+    parser.add_argument(
         "--preserve",
         choices=["none", "luminance", "color"],
         default="none",
@@ -134,6 +140,7 @@ def _run(options: argparse.Namespace) -> None:
             window=options.window,
             content_mask=options.content_mask,
             style_mask=options.style_mask,
+            auto_masks=options.auto_masks,
             control=Control(options.preserve, options.protect, grain="keep"),
             codec=options.codec,
             quality=options.quality,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.carry import apply_field
-from haarmony.correspondence import SMALLEST_SHARE, View, check_count, corresponding
+from haarmony.correspondence import SMALLEST_SHARE, Kinds, View, check_count, kinds, usual
 from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.guided import guide, guided_weights
 from haarmony.losses import false_gradient, luma
@@ -50,15 +50,68 @@ def check_automatic(wct2: WCT2, parts: Sequence[Part], count: int, *, has_conten
     return parts[0].style
 
 
+@dataclass(frozen=True)
+class Common:
+    """The regions that contents have in common with styles.
+
+    Attributes:
+        kinds: of their places.
+        labels: name to index, of the kinds that fill enough of the contents and of every style.
+        styles: by regions.
+        share: how much the regions count, 0 to 1; the rest is the transfer of the whole.
+    """
+
+    kinds: Kinds
+    labels: dict[str, int]
+    styles: Sequence[Style]
+    share: float
+
+    def regions(self, picture: Tensor, weights: Tensor) -> Regions:
+        """Those of a content (1, 3, H, W), from its weights (K, h, w) of the kinds."""
+        return Regions(self.labels, self.share * _enlarged(weights, picture), rest=True)
+
+
+def in_common(wct2: WCT2, contents: Sequence[Tensor], styles: Sequence[Tensor], count: int) -> Common:
+    """Find the regions of contents and styles, all (1, 3, H, W) as the network sees them.
+
+    The regions are a guess. They count as far as they leave hardly more false gradient in what is flat, and
+    hardly less contrast, than the transfer of the whole pictures does; that can be not at all.
+    """
+    ours, theirs = ([view(wct2, one) for one in pictures] for pictures in (contents, styles))
+    common, same = kinds(ours, theirs, count), usual(ours)
+    here = [common.weights(one, same) for one in ours]
+    there = [common.weights(one, usual([one])) for one in theirs]
+    filled = torch.stack([torch.stack(here).mean((0, 2, 3)), *(one.mean((1, 2)) for one in there)]).amin(0)
+    names = {str(label): label for label in range(count)}
+    made = [
+        wct2.measure(one, Regions(names, _enlarged(weights, one)))
+        for one, weights in zip(styles, there, strict=True)
+    ]
+    labels = {name: label for name, label in names.items() if filled[label] >= SMALLEST_SHARE}
+    before = [[_seen(wct2, one, style, None) for style in made] for one in contents]
+    for share in _SHARES:
+        found = Common(common, labels, made, share)
+        if not any(
+            _worse(known, _seen(wct2, one, style, found.regions(one, weights)))
+            for one, weights, row in zip(contents, here, before, strict=True)
+            for style, known in zip(made, row, strict=True)
+        ):
+            return found
+    return Common(common, labels, made, 0.0)
+
+
+def view(wct2: WCT2, picture: Tensor) -> View:
+    """What regions are found by in a picture (1, 3, H, W)."""
+    return View(picture, wct2.feature(picture, _LEVEL))
+
+
 @torch.no_grad()
 def found(
     wct2: WCT2, content: Rows, style: PictureLike, profile: bytes | None, count: int
 ) -> tuple[Style, Regions | None]:
     """The style by regions, and the content's regions that belong to them, both as the network sees them.
 
-    The regions are a guess. They count as far as they leave hardly more false gradient in what is flat, and
-    hardly less contrast, than the transfer of the whole picture does; None where they always do, and a
-    `HaarmonyWarning` says so.
+    The regions are None, and a `HaarmonyWarning` says so, where those that were found are not to count.
 
     Args:
         wct2: a model that works on a reduced copy.
@@ -68,28 +121,23 @@ def found(
         count: of kinds of regions, 2 to 8.
     """
     ours = _small(wct2, content)
-    with style_rows(style, profile) as rows:
-        theirs = _small(wct2, rows)
-    content_view, style_view = (View(one, wct2.feature(one, _LEVEL)) for one in (ours, theirs))
-    here, there = corresponding(content_view, style_view, count)
-    both = torch.minimum(here.mean((1, 2)), there.mean((1, 2))) >= SMALLEST_SHARE
-    names = {str(label): label for label in range(count)}
-    content_regions, style_regions = (
-        Regions(names, _enlarged(weights, one)) for weights, one in ((here, ours), (there, theirs))
-    )
-    kept = [name for name, label in names.items() if both[label]]
-    made, regions = wct2.measure(theirs, style_regions), content_regions.only(kept, rest=True)
-    before = _seen(wct2, ours, made, None)
-    for share in _SHARES:
-        trusted = replace(regions, values=regions.values * share)
-        if not _worse(before, _seen(wct2, ours, made, trusted)):
-            return made, trusted
+    common = in_common(wct2, [ours], [seen_style(wct2, style, profile)], count)
+    (made,) = common.styles
+    if common.share:
+        here = view(wct2, ours)
+        return made, common.regions(ours, common.kinds.weights(here, usual([here])))
     warnings.warn(
         "no regions were found that belong together without leaving marks: the pictures are taken as wholes",
         HaarmonyWarning,
         stacklevel=2,
     )
     return made, None
+
+
+def seen_style(wct2: WCT2, style: PictureLike, profile: bytes | None) -> Tensor:
+    """A style picture in a profile, (1, 3, H, W) as the network sees it."""
+    with style_rows(style, profile) as rows:
+        return _small(wct2, rows)
 
 
 def _seen(wct2: WCT2, content: Tensor, style: Style, regions: Regions | None) -> tuple[float, float]:

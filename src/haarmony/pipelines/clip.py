@@ -29,6 +29,7 @@ def transfer_film(
     window: float | None = None,
     content_mask: MaskLike | None = None,
     style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    auto_masks: int | None = None,
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
@@ -56,6 +57,8 @@ def transfer_film(
             None for the whole shot.
         content_mask: one mask for all frames; a film of masks; or a folder with one for every frame.
         style_mask: labels of the style picture; of several, a list. Not with a schedule of pictures.
+        auto_masks: without masks, find so many kinds of regions, 2 to 8, in every shot and in the styles, and
+            follow them over time. By the path carry alone, and with a picture for every style.
         mix: see `transfer`.
         stages: see `transfer`.
         ways: its memory, statistics and shares count.
@@ -93,6 +96,7 @@ def transfer_film(
             window=window,
             content_mask=content_mask,
             style_mask=style_mask,
+            auto_masks=auto_masks,
             mix=mix,
             stages=stages,
             ways=ways,

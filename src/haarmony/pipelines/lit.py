@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,14 +15,14 @@ from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
 from haarmony.moments import Moments
+from haarmony.pipelines.automatic import check_automatic, seen_style
 from haarmony.pipelines.control import Control
 from haarmony.pipelines.frame_masks import FrameMasks, mask_identity, open_masks
-from haarmony.pipelines.rows import planes
+from haarmony.pipelines.places import Followed, Given, Places, found_in
 from haarmony.pipelines.shot_plans import Schedule, ShotPlans
-from haarmony.pipelines.spans import Sample
+from haarmony.pipelines.spans import Span
 from haarmony.pipelines.styles import StyleLike, one_style, parts_of
 from haarmony.pipelines.ways import Ways
-from haarmony.regions import Regions
 
 Path = Literal["carry", "network", "lut"]
 
@@ -31,6 +31,19 @@ KEEPING_GRAIN = Control(grain="keep")
 
 STEP = 0.4
 """Seconds between two looks at the content."""
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """Regions that are to be found.
+
+    Attributes:
+        count: of kinds.
+        styles: of the schedule, (1, 3, H, W) as the network sees them.
+    """
+
+    count: int
+    styles: Sequence[Tensor]
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,7 @@ class Lit:
         step: frames between two looks at the content.
         window: frames that statistics are taken over; None for the shot.
         masks: of the content.
+        automatic: of regions that are found, how many, and in which styles.
         mask: what `masks` were opened from, as it is told from others.
         ways: of which memory and statistics count.
         control: what stays of the content.
@@ -57,6 +71,7 @@ class Lit:
     step: int
     window: int | None
     masks: FrameMasks | None
+    automatic: Automatic | None
     mask: str | None
     ways: Ways
     control: Control
@@ -80,23 +95,19 @@ class Lit:
             "path": self.path,
             "window": self.window,
             "masks": self.mask,
+            "auto_masks": None if self.automatic is None else self.automatic.count,
             "control": [self.control.preserve, self.control.grain, mask_identity(self.control.protect)],
         }
 
-    def regions(self, index: int) -> Regions | None:
-        """Of a frame."""
-        if self.masks is None:
-            return None
-        return self.masks.regions(index, rest=self.wct2.recipe.unmatched == "whole").to(self.wct2.device)
-
-    def plans(self) -> ShotPlans:
-        """The plans of this film."""
+    def plans(self, span: Span) -> ShotPlans:
+        """The plans of the shot that a span is of."""
+        places: Places = Given(self.wct2, self.masks)
+        schedule = self.schedule
+        if self.automatic is not None:
+            common = found_in(self.wct2, span.opening, self.automatic.styles, self.automatic.count)
+            places, schedule = Followed(self.wct2, common), replace(schedule, styles=common.styles)
         features = self.strength if self.path == "network" else 1.0
-        known: Callable[[Sample], tuple[Tensor, Regions | None]] = lambda sample: (  # noqa: E731
-            planes(sample.pixels).to(self.wct2.device),
-            self.regions(sample.index),
-        )
-        return ShotPlans(self.wct2, self.schedule, known, strength=features, max_memory=self.ways.max_memory)
+        return ShotPlans(self.wct2, schedule, places, strength=features, max_memory=self.ways.max_memory)
 
 
 def settled(
@@ -109,6 +120,7 @@ def settled(
     window: float | None = None,
     content_mask: MaskLike | None = None,
     style_mask: MaskLike | Sequence[MaskLike] | None = None,
+    auto_masks: int | None = None,
     mix: str = MIXES[0],
     stages: Sequence[str] | None = None,
     ways: Ways = Ways(),
@@ -123,6 +135,10 @@ def settled(
         raise InputError(
             "a table of colours keeps nothing of a frame: leave out preserve and protect, or the path lut"
         )
+    if auto_masks is not None and path != "carry":
+        raise InputError(
+            f"regions are found where colours are carried: leave out auto_masks, or the path {path}"
+        )
     if not 0 <= strength <= 1:
         raise InputError(f"strength is between 0 and 1, got {strength:g}")
     if window is not None and not window > 0:
@@ -132,9 +148,12 @@ def settled(
     scheduled = style if isinstance(style, Mapping) else {0.0: style}
     if not scheduled:
         raise InputError("a schedule has one style or more, got none")
-    styles = []
+    styles, pictures = [], []
     for _, one in sorted(scheduled.items()):
         parts = parts_of(one, style_mask, mix=mix)
+        if auto_masks is not None:
+            only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
+            pictures.append(seen_style(wct2, only, None).to(wct2.device))
         made = one_style(wct2, parts, profile=None, mix=mix, ways=ways)
         made.check_model(wct2.identity)
         styles.append(made)
@@ -154,6 +173,7 @@ def settled(
         max(1, round(STEP * rate)),
         None if window is None else max(1, round(window * rate)),
         None if content_mask is None else open_masks(content_mask, list(areas or ()), size),
+        None if auto_masks is None else Automatic(auto_masks, pictures),
         mask_identity(content_mask),
         ways,
         control,

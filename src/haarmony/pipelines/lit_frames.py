@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
-from itertools import groupby
+from itertools import chain, groupby
 from math import exp
 from operator import add
 from typing import Any
@@ -35,12 +35,14 @@ from haarmony.methods.wct2 import carried_weights
 from haarmony.pipelines.control import controlled
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.places import ABOUT, small
 from haarmony.pipelines.rows import Rows, TensorRows, planes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
 from haarmony.pipelines.steady import FAR, Steadying
 from haarmony.pipelines.tiles import rendered
+from haarmony.regions import Regions
 
 Placed = Iterable[tuple[Frame, Span]]
 
@@ -49,6 +51,9 @@ SMOOTH = 0.8
 
 _KNOTS = round(2 * SMOOTH / STEP)
 """Looks to either side that a field is fitted to."""
+
+_ABOUT = max(FAR, ABOUT)
+"""Frames to either side of one that it is steadied by, and its regions."""
 
 
 @torch.no_grad()
@@ -63,7 +68,7 @@ def transferred_frames(film: Film, lit: Lit, start: int = 0) -> Iterator[Frame]:
     if lit.strength == 0:
         yield from film.frames(start)
         return
-    look_back = max((_KNOTS + 1) * lit.step, FAR) if lit.path == "carry" else 0
+    look_back = max((_KNOTS + 1) * lit.step, _ABOUT) if lit.path == "carry" else 0
     make = {"carry": _carried, "network": _decoded, "lut": _looked_up}[lit.path]
     yield from make(_placed(film, lit, start, look_back), lit, start)
 
@@ -72,12 +77,12 @@ def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[
     """Frames with the spans that they lie in, from a little before the first that is wanted."""
     size = lit.wct2.work_size((film.header.height, film.header.width))
 
-    def small(pixels: Any) -> Any:
+    def kept(pixels: Any) -> Any:
         rows = TensorRows(planes(pixels))
         copy = lit.ways.seen(rows).rows(0, rows.height) if lit.path == "network" else reduced(rows, size)
         return samples(copy, torch.uint8 if pixels.dtype.itemsize == 1 else torch.uint16).numpy()
 
-    known = ahead(spans(film.frames(), small, window=lit.window), size=1)
+    known = ahead(spans(film.frames(), kept, window=lit.window), size=1)
     begin = start - look_back
     span = next((one for one in known if one.stop > begin), None)
     if span is None:
@@ -90,18 +95,24 @@ def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[
 
 @dataclass(frozen=True)
 class _Look:
-    """What the content is like at one time, by label."""
+    """What the content is like at one time, by label, and the regions of these labels."""
 
-    index: int
     time: Fraction
     seen: Mapping[str, Evidence]
+    regions: Regions | None
 
 
 def _carried(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the carry."""
-    plans = lit.plans()
-    for shot, frames in groupby(placed, key=lambda pair: pair[1].shot):
+    for shot, plans, frames in _by_shot(placed, lit):
         yield from _carried_shot(shot, frames, plans, lit, start)
+
+
+def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]]:
+    """Of every shot the number of its first frame, its plans and its frames."""
+    for shot, frames in groupby(placed, key=lambda pair: pair[1].shot):
+        frame, span = next(frames)
+        yield shot, lit.plans(span), chain([(frame, span)], frames)  # noqa: B031 (goes on behind the first)
 
 
 def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: int) -> Iterator[Frame]:
@@ -114,7 +125,7 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
         knot = min(knot, max(looks))
         if knot not in fields:
             about = [(k, looks[k]) for k in range(knot - _KNOTS, knot + _KNOTS + 1) if k in looks]
-            fields[knot] = _field(looks[knot], [(look, _share(k - knot)) for k, look in about], lit)
+            fields[knot] = _field(looks[knot], [(look, _share(k - knot)) for k, look in about], plans)
         return fields[knot]
 
     def made(frame: Frame) -> Frame:
@@ -123,7 +134,7 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
             for old in [k for k in known if k < knot - _KNOTS]:
                 del known[old]
         maps = torch.lerp(field(knot), field(knot + 1), behind / lit.step) if behind else field(knot)
-        maps_here = _guided(maps, frame, lit)
+        maps_here = _guided(maps, frame, plans)
 
         def changed(rows: Rows) -> Iterator[Tensor]:
             picture = rows.rows(0, rows.height)
@@ -134,15 +145,16 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
     for frame, span in placed:
         if steady is not None:
             steady.add(frame.index, frame.pixels)
+        plans.places.see(frame, span)
         knot, behind = divmod(frame.index - shot, lit.step)
         if behind == 0:
-            looks[knot] = _look(frame, span, plans, lit)
+            looks[knot] = _look(frame, span, plans)
         if frame.index >= start:
             waiting.append(frame)
         while (
             waiting
             and (waiting[0].index - shot) // lit.step + 1 + _KNOTS <= knot
-            and waiting[0].index + FAR <= frame.index
+            and waiting[0].index + _ABOUT <= frame.index
         ):
             yield made(waiting.popleft())
     while waiting:
@@ -154,66 +166,63 @@ def _share(apart: int) -> float:
     return exp(-0.5 * (apart * STEP / SMOOTH) ** 2)
 
 
-def _look(frame: Frame, span: Span, plans: ShotPlans, lit: Lit) -> _Look:
+def _look(frame: Frame, span: Span, plans: ShotPlans) -> _Look:
     """What a field is fitted to in one frame, with the texture of the shot."""
     maps = plans.maps(span, frame.index, frame.time)
-    seen = lit.wct2.evidence(_small(frame, lit), maps, lit.regions(frame.index))
+    regions = plans.places.of(frame.index)
+    seen = plans.wct2.evidence(small(plans.wct2, frame.pixels), maps, regions)
     lasting = plans.lasting(span, frame.index, frame.time)
     textures = plans.texture(span, frame.index)
     return _Look(
-        frame.index,
         frame.time,
         {label: held(one, lasting[label]).with_texture(textures[label]) for label, one in seen.items()},
+        regions,
     )
 
 
-def _field(here: _Look, about: Sequence[tuple[_Look, float]], lit: Lit) -> Tensor:
+def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans) -> Tensor:
     """(K, 12, rows, columns), fitted to looks with their shares."""
     seen = {label: mean_evidence([(look.seen[label], share) for look, share in about]) for label in here.seen}
-    regions = lit.regions(here.index)
     return reduce(
         add,
         (
-            share * lit.wct2.fields(seen, lit.schedule.styles[style], regions)
-            for style, share in lit.schedule.at(here.time)
+            share * plans.wct2.fields(seen, plans.schedule.styles[style], here.regions)
+            for style, share in plans.schedule.at(here.time)
         ),
     )
 
 
-def _guided(maps: Tensor, frame: Frame, lit: Lit) -> Tensor | RegionFields:
+def _guided(maps: Tensor, frame: Frame, plans: ShotPlans) -> Tensor | RegionFields:
     """The fields of all regions, blended along the edges of a frame."""
-    if lit.masks is None:
+    regions = plans.places.steady(frame.index)
+    if regions is None:
         return maps
-    copy = _small(frame, lit)
-    return guided_fields(maps, copy, list(carried_weights(lit.regions(frame.index), copy).values()))
+    copy = small(plans.wct2, frame.pixels)
+    return guided_fields(maps, copy, list(carried_weights(regions, copy).values()))
 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the network."""
-    plans = lit.plans()
-    for frame, span in placed:
-        if frame.index < start:
-            continue
-        side = tile_side(lit.wct2.network, frame.pixels.shape[1], budget(lit.ways.max_memory))
-        maps, regions = plans.maps(span, frame.index, frame.time), lit.regions(frame.index)
-        yield _controlled(
-            frame,
-            lambda rows: rendered(lit.wct2, rows, maps, lit.strength, regions, side=side),  # noqa: B023
-            lit,
-        )
+    for _, plans, frames in _by_shot(placed, lit):
+        for frame, span in frames:
+            if frame.index < start:
+                continue
+            side = tile_side(lit.wct2.network, frame.pixels.shape[1], budget(lit.ways.max_memory))
+            maps, regions = plans.maps(span, frame.index, frame.time), plans.places.of(frame.index)
+            yield _controlled(
+                frame,
+                lambda rows: rendered(lit.wct2, rows, maps, lit.strength, regions, side=side),  # noqa: B023
+                lit,
+            )
 
 
 def _looked_up(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by tables of colours."""
-    looks = ShotLooks(lit.plans(), lit.strength)
-    for frame, span in placed:
-        if frame.index >= start:
-            yield replace(frame, pixels=looks.applied(frame, span))
-
-
-def _small(frame: Frame, lit: Lit) -> Tensor:
-    rows = TensorRows(planes(frame.pixels))
-    return lit.wct2.enlarged(reduced(rows, lit.wct2.work_size((rows.height, rows.width)))).to(lit.wct2.device)
+    for _, plans, frames in _by_shot(placed, lit):
+        looks = ShotLooks(plans, lit.strength)
+        for frame, span in frames:
+            if frame.index >= start:
+                yield replace(frame, pixels=looks.applied(frame, span))
 
 
 def _controlled(

@@ -53,7 +53,7 @@ class ShotLooks:
     def _fitted(self, samples_: Samples, style: int) -> Lut:
         """The table that comes nearest to what the carry does to the samples."""
         plans = self._plans
-        pictures = [plans.known(sample) for sample in samples_.frames]
+        pictures = plans.places.known(samples_)
         joint = plans.evidence(samples_, style)
         fields = plans.wct2.fields(joint, plans.schedule.styles[style], pictures[0][1])
         before = torch.cat([picture for picture, _ in pictures], -2)

@@ -7,14 +7,13 @@ styles of a schedule, maps are interpolated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, reduce
 from operator import add
 
 import torch
-from torch import Tensor
 
 from haarmony.carry import Evidence, mean_evidence
 from haarmony.errors import InputError
@@ -22,15 +21,12 @@ from haarmony.methods.sites import Maps, mean_maps
 from haarmony.methods.wct2 import WCT2, carried_weights
 from haarmony.moments import Moments
 from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.places import Places
 from haarmony.pipelines.rows import TensorRows
-from haarmony.pipelines.spans import Sample, Samples, Span
+from haarmony.pipelines.spans import Samples, Span
 from haarmony.pipelines.tiles import joint_plan
-from haarmony.regions import Regions
 from haarmony.style import Style
 from haarmony.texture import texture_moments
-
-Known = tuple[Tensor, Regions | None]
-"""A sample as the network sees it, (1, 3, h, w), and its regions."""
 
 _KEPT = 16
 """Plans that are kept: those of a few sets of samples and styles."""
@@ -70,7 +66,7 @@ class ShotPlans:
         self,
         wct2: WCT2,
         schedule: Schedule,
-        known: Callable[[Sample], Known],
+        places: Places,
         *,
         strength: float = 1.0,
         max_memory: int | None = None,
@@ -80,12 +76,12 @@ class ShotPlans:
         Args:
             wct2: the model.
             schedule: the styles.
-            known: from a sample to what the network sees of it.
+            places: the regions of frames and samples.
             strength: what features are blended by.
             max_memory: see `Ways`.
         """
         self.wct2, self.schedule = wct2, schedule
-        self.known = known
+        self.places = places
         self._strength, self._max_memory = strength, max_memory
         self.plan = lru_cache(_KEPT)(self._found)
         self.textures = lru_cache(_KEPT)(self._measured)
@@ -121,9 +117,7 @@ class ShotPlans:
     @torch.no_grad()
     def _seen(self, samples: Samples, style: int) -> dict[str, Evidence]:
         maps, textures = self.plan(samples, style), self.textures(samples)
-        seen = [
-            self.wct2.evidence(picture, maps, regions) for picture, regions in map(self.known, samples.frames)
-        ]
+        seen = [self.wct2.evidence(picture, maps, regions) for picture, regions in self.places.known(samples)]
         return {
             label: mean_evidence([(one[label], 1.0) for one in seen]).with_texture(textures[label])
             for label in seen[0]
@@ -131,14 +125,14 @@ class ShotPlans:
 
     @torch.no_grad()
     def _found(self, samples: Samples, style: int) -> Maps:
-        sources = [(TensorRows(picture), regions) for picture, regions in map(self.known, samples.frames)]
+        sources = [(TensorRows(picture), regions) for picture, regions in self.places.known(samples)]
         side = tile_side(self.wct2.network, max(rows.width for rows, _ in sources), budget(self._max_memory))
         return joint_plan(self.wct2, sources, self.schedule.styles[style], self._strength, side=side)
 
     @torch.no_grad()
     def _measured(self, samples: Samples) -> dict[str, Moments]:
         textures = []
-        for picture, regions in map(self.known, samples.frames):
+        for picture, regions in self.places.known(samples):
             enlarged = self.wct2.enlarged(picture)
             textures.append(
                 {

@@ -1,12 +1,14 @@
 """Shots: where a film cuts from one to the next.
 
-Two frames are compared by their colours (a histogram), and by their light and dark as a picture that may have
-moved and may have become brighter or stronger: the best normalised correlation over small shifts (Lewis,
-*Fast Normalized Cross-Correlation*, 1995). There is a cut where all the frames before are unlike all the
-frames behind, `REACH` of each; so a flash, or what passes near the camera, parts nothing. The distance must
-stand out from what it is around, so a fast pan parts nothing. A fade changes little from one frame to the
-next; where it leads through darkness, the pictures before and behind it are compared by light and dark alone,
-which are what a fade keeps. A dissolve parts nothing: a map that jumped in it would show.
+Two frames are compared by their structure, which is a small copy's luma less its local mean, over the frame's
+brightness: the best normalised correlation over shifts (Lewis, *Fast Normalized Cross-Correlation*, 1995). It
+stays where the picture moves or becomes brighter; and without the local mean two skies over two fields are
+not alike. What is fainter than noise counts as alike. Colours (a histogram) count a little.
+
+There is a cut where all the frames before are unlike all the frames behind, `REACH` of each; so a flash, or
+what passes near the camera, parts nothing. The distance must stand out from what it is around, so a fast pan
+parts nothing. An empty frame is like any other: where a film leads through darkness, the last picture before
+it is compared with the first behind. A dissolve parts nothing: a map that jumped in it would show.
 """
 
 from __future__ import annotations
@@ -28,16 +30,18 @@ Array = NDArray[Any]
 REACH = 5
 """Frames on either side that are compared: what is gone again within them is no shot."""
 _AROUND = 12
-_TIMES = 2.0
-_LEAST = 0.45
-_FADED = 0.5
+_TIMES = 1.0
+_LEAST = 0.4
+_COLOURS = 0.25
 _EMPTY = 0.02
-_FAINT = 1e-4
-_CELLS = (18, 32)
-_SHIFTS = (4, 10)
+_FAINT = 4e-4
+"""Variance of structure that noise has; so much of any two frames counts as the same."""
+_CELLS = (36, 64)
+_SHIFTS = (8, 20)
+_LOCAL = 3
 _LUMA_601 = np.array([0.299, 0.587, 0.114], np.float32)
 
-_PADDED = (2 * _CELLS[0], 2 * _CELLS[1])
+_PADDED = (48, 90)
 _SHIFTED = np.ix_(*(np.r_[0 : most + 1, -most:0] for most in _SHIFTS))
 _ONE = np.fft.rfft2(np.ones(_CELLS), _PADDED)
 _OVERLAP = np.fft.irfft2(_ONE * _ONE.conj(), _PADDED)[_SHIFTED].round()
@@ -49,19 +53,24 @@ class Glimpse:
 
     Attributes:
         colours: (512,), the shares of the colours.
-        light: (2, 36, 17), the Fourier transforms of a small copy's luma and of its square.
+        structure: (48, 46), the Fourier transform of a small copy's structure.
+        means: (2, 17, 41), those of the structure over what overlaps a frame at each shift, as the first of
+            the two and as the second.
+        spreads: (2, 17, 41), its standard deviations likewise, with that of noise.
         empty: whether there is nothing to see.
     """
 
     colours: Array
-    light: Array
+    structure: Array
+    means: Array
+    spreads: Array
     empty: bool
 
 
 def glimpse(pixels: Array) -> Glimpse:
     """Look at a frame (H, W, 3) of uint8 or uint16."""
     some = tuple(
-        slice(None, None, max(1, side // (10 * cells)))
+        slice(None, None, max(1, side // (5 * cells)))
         for side, cells in zip(pixels.shape, _CELLS, strict=False)
     )
     seen = pixels[some]
@@ -69,25 +78,28 @@ def glimpse(pixels: Array) -> Glimpse:
     red, green, blue = (seen >> (bits - 3)).astype(np.int64).transpose(2, 0, 1)
     colours = np.bincount((64 * red + 8 * green + blue).ravel(), minlength=512) / red.size
     luma = torch.from_numpy(seen.astype(np.float32) @ (_LUMA_601 / (2**bits - 1)))
-    small = F.adaptive_avg_pool2d(luma[None, None], _CELLS)[0, 0].numpy()
-    small = small - small.mean()
-    return Glimpse(
-        colours, np.fft.rfft2(np.stack((small, small * small)), _PADDED), bool(small.std() < _EMPTY)
-    )
+    small = F.adaptive_avg_pool2d(luma[None, None], _CELLS)
+    local = F.avg_pool2d(small, 2 * _LOCAL + 1, stride=1, padding=_LOCAL, count_include_pad=False)
+    fine = ((small - local) / (small.mean() + _EMPTY))[0, 0].numpy()
+    spectra = np.fft.rfft2(np.stack((fine, fine * fine)), _PADDED)
+    both = np.stack((spectra * _ONE.conj(), _ONE * spectra.conj()))
+    overlapping = np.fft.irfft2(both, _PADDED)[(slice(None), slice(None), *_SHIFTED)] / _OVERLAP
+    means, squares = overlapping[:, 0], overlapping[:, 1]
+    spreads = np.sqrt(np.maximum(squares - means * means, 0) + _FAINT)
+    return Glimpse(colours, spectra[0], means, spreads, bool(small.std() < _EMPTY))
 
 
 def unlike(a: Glimpse, b: Glimpse) -> float:
-    """0 for the same picture, up to 2 for another in other colours."""
-    return float(np.abs(a.colours - b.colours).sum() / 2) + unlike_in_light(a, b)
+    """0 for the same picture, up to 1.25 for another in other colours; what is empty is no other picture."""
+    colours = _COLOURS * float(np.abs(a.colours - b.colours).sum() / 2)
+    return colours if a.empty or b.empty else colours + unlike_in_structure(a, b)
 
 
-def unlike_in_light(a: Glimpse, b: Glimpse) -> float:
-    """0 for the same picture at any brightness or contrast and a little moved, about 1 for another."""
-    (x, xx), (y, yy) = a.light, b.light
-    spectra = np.stack((x * y.conj(), x * _ONE.conj(), _ONE * y.conj(), xx * _ONE.conj(), _ONE * yy.conj()))
-    xy, x, y, xx, yy = np.fft.irfft2(spectra, _PADDED)[(slice(None), *_SHIFTED)] / _OVERLAP
-    spread = (np.maximum(xx - x * x, 0) + _FAINT) * (np.maximum(yy - y * y, 0) + _FAINT)
-    return float(np.clip(1 - ((xy - x * y) / np.sqrt(spread)).max(), 0, 1))
+def unlike_in_structure(a: Glimpse, b: Glimpse) -> float:
+    """0 for the same picture at any brightness and a little moved, about 1 for another."""
+    both = np.fft.irfft2(a.structure * b.structure.conj(), _PADDED)[_SHIFTED] / _OVERLAP
+    covariance = both - a.means[0] * b.means[1] + _FAINT
+    return float(np.clip(1 - (covariance / (a.spreads[0] * b.spreads[1])).max(), 0, 1))
 
 
 def marked(items: Iterable[tuple[T, Glimpse]]) -> Iterator[tuple[T, bool]]:
@@ -102,15 +114,12 @@ def marked(items: Iterable[tuple[T, Glimpse]]) -> Iterator[tuple[T, bool]]:
     waiting, ahead = tee(items)
     flags = _outstanding(_distances(seen for _, seen in ahead))
     lit: Glimpse | None = None
-    parted = after_empty = True
+    after_empty = False
     since = 0
     for (item, seen), cut in zip(waiting, flags, strict=True):
-        if seen.empty:
-            parted = parted or cut
-        else:
-            faded = lit is not None and not parted and unlike_in_light(lit, seen) > _FADED
-            cut = cut or (faded and after_empty)
-            lit, parted = seen, False
+        if not seen.empty:
+            cut = cut or (after_empty and lit is not None and unlike_in_structure(lit, seen) > _LEAST)
+            lit = seen
         after_empty = seen.empty
         cut = cut and since >= REACH
         since = 1 if cut else since + 1

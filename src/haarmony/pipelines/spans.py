@@ -76,6 +76,7 @@ class Span:
         stop: of the frame behind its last.
         before: the samples whose statistics hold at its start.
         behind: those that hold at its end.
+        opening: the first of the shot.
     """
 
     shot: int
@@ -83,6 +84,7 @@ class Span:
     stop: int
     before: Samples
     behind: Samples
+    opening: Samples
 
     def at(self, index: int) -> list[tuple[Samples, float]]:
         """The samples that count for a frame, with their shares."""
@@ -107,11 +109,13 @@ def spans(
     for shot, parts in groupby(_parts(frames, reduced, half), key=itemgetter(0)):
         _, last = next(parts)
         before: Samples | None = None
+        opening: Samples | None = None
         for _, part in parts:  # noqa: B031 (goes on behind the first)
             here = last + part
-            yield Span(shot, last.first, last.stop, before or here, here)
+            opening = opening or here
+            yield Span(shot, last.first, last.stop, before or here, here, opening)
             before, last = here, part
-        yield Span(shot, last.first, last.stop, before or last, before or last)
+        yield Span(shot, last.first, last.stop, before or last, before or last, opening or last)
 
 
 def _parts(
