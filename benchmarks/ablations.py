@@ -4,7 +4,11 @@
 
 The paper's network at full size (no carry), with zca at every site of the stages. Maxima are put back where
 they were, averages are repeated; Haar's bands are added (`sum`) or laid side by side (`cat5`). Pairs are
-taken without masks. *There and back* is the PSNR of the content through the network with nothing matched.
+taken without masks. The decoder of averages is not in the package:
+
+    haarmony train decoder --variant average --photos PHOTOS --out FOLDER --export average.safetensors
+
+*There and back* is the PSNR of the content through the network with nothing matched.
 """
 
 import argparse
@@ -18,18 +22,19 @@ import numpy as np
 import torch
 
 from haarmony import WCT2
-from haarmony.errors import WeightsError
 from haarmony.evaluation.fidelity import psnr
 from haarmony.evaluation.pairs import read_pairs
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture
 from haarmony.media.sheet import Cell, draw_sheet
-from haarmony.methods.recipe import STAGES
+from haarmony.methods.recipe import RECIPES, STAGES
+from haarmony.networks.weights import read_vgg19
 from methods import reduced
 
+AVERAGE = "average"
 POOLINGS = {
     "maximum": "vgg19_max",
-    "average": "vgg19_average",
+    AVERAGE: "",
     "phases": "vgg19_split",
     "Haar, sum": "vgg19_sum",
     "Haar, cat5": "vgg19",
@@ -48,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("pairs", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--average", type=Path, metavar="FILE", help="the decoder of averages")
     parser.add_argument("--size", type=int, default=256, help="long side (default: %(default)s)")
     parser.add_argument("--only", help="names of pairs, by commas")
     parser.add_argument("--shown", default="p1,14", help="pairs on the sheet (default: %(default)s)")
@@ -67,10 +73,11 @@ def main() -> None:
         ]
     rows = []
     for name, model_name in POOLINGS.items():
-        try:
+        if model_name:
             model = WCT2.load(model_name)
-        except WeightsError as error:
-            print(f"{name} is left out: {error}")
+        elif options.average:
+            model = WCT2(read_vgg19(options.average, "sum", "average"), RECIPES["vgg19_sum"])
+        else:
             continue
         base = replace(model.recipe, work_side=None)
         for stages in (STAGES, *FEWER) if model_name in ("vgg19", "vgg19_sum") else (STAGES,):

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import skimage.data
 import torch
+from skimage.transform import resize
 
 from haarmony.errors import InputError, WeightsError
 from haarmony.media.image import Picture
@@ -85,3 +87,31 @@ def test_mistakes_are_told(files, picture, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"no")
     with pytest.raises(WeightsError, match=r"no .safetensors file"):
         TextureNet(style_name=str(tmp_path / "x.safetensors"))(content)
+
+
+def gram_of(picture):
+    """Correlations of neighbouring luma, at some distances: what tells one texture from another."""
+    light = picture.mean(-1) - picture.mean()
+    return np.array([(light[:-d, :-d] * light[d:, d:]).mean() for d in (1, 2, 4, 8)]) / light.var()
+
+
+def test_what_ships_makes_its_texture():
+    made = TextureNet(style_name="gravel", size=(192, 256))(None).pixels
+    wanted = resize(skimage.data.gravel() / 255, (256, 256), anti_aliasing=True)
+    assert made.shape == (192, 256, 3)
+    assert abs(made.mean() - wanted.mean()) < 0.1
+    assert made.std() == pytest.approx(wanted.std(), rel=0.35)
+    np.testing.assert_allclose(gram_of(made), gram_of(wanted[..., None]), atol=0.2)
+
+
+def test_what_ships_knows_its_styles():
+    content = skimage.data.astronaut()[:192, 100:292] / 255
+    made = {name: Conditional(style_name=(name,))(content) for name in ("matisse", "mondrian", "kandinsky")}
+    made["net"] = TextureNet(style_name="mondrian")(content)
+    for name, one in made.items():
+        assert np.abs(one - content).mean() > 0.05, name
+        assert np.corrcoef(one.mean(-1).ravel(), content.mean(-1).ravel())[0, 1] > 0.2, name
+        for other_name, other in made.items():
+            assert other_name == name or np.abs(one - other).mean() > 0.05
+    mixed = Conditional(style_name=("matisse", "kandinsky"))(content)
+    assert np.abs(mixed - made["matisse"]).mean() < np.abs(made["kandinsky"] - made["matisse"]).mean()

@@ -27,7 +27,7 @@ from haarmony.networks.levels import LevelAutoencoder, PooledLevels
 from haarmony.networks.oxford import find_oxford, oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19, Unpooling
 from haarmony.networks.pooling import PoolingName
-from haarmony.networks.stylists import Trained, read_stylist
+from haarmony.networks.stylists import Trained, built, read_stylist
 from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
 SHIPPED = Path(__file__).parent / "shipped"
@@ -211,6 +211,23 @@ def import_wct2_checkpoint(encoder: str | os.PathLike[str], decoder: str | os.Pa
     return _fill(network, states["encoder"], states["decoder"])
 
 
+def read_vgg19(path: str | os.PathLike[str], variant: Variant, pooling: PoolingName = "haar") -> VGG19:
+    """The network of WCT2 with a decoder that `haarmony train decoder --export` wrote.
+
+    Raises:
+        WeightsError: for a file that holds no such decoder, and where VGG-19's own weights are missing.
+    """
+    tensors = read_state(path)
+    try:
+        return _vgg19(variant, pooling)(tensors).eval().requires_grad_(False)
+    except (KeyError, RuntimeError, IndexError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(
+            f"{path} holds no decoder of VGG-19 with {variant} ({reason}): expected what haarmony train "
+            "decoder --export writes"
+        ) from None
+
+
 def _vgg19(variant: Variant, pooling: PoolingName = "haar") -> Callable[[dict[str, Tensor]], VGG19]:
     def build(tensors: dict[str, Tensor]) -> VGG19:
         network = _empty(variant, pooling)
@@ -354,6 +371,14 @@ MODELS: dict[str, Model] = {
     "vgg19_sum": _vgg19_model(
         "sum", "a520fa4134d6a3fced4252bb76d688ab4ed4068decc839763b16c386cd051bc5", 7_010_959
     ),
+    "vgg19_split": Model(
+        "vgg19_split_decoder.safetensors",
+        "1a20b1971b8dd4078b8ee94cb91070fa805450989c648ac55ec52912703c63f9",
+        _LICENCE,
+        7_010_959,
+        _vgg19("sum", "split"),
+        needs_vgg19=True,
+    ),
     "vgg19_max": Model(
         "vgg19_places.safetensors",
         _PLACES_SHA256,
@@ -394,5 +419,16 @@ DECODERS: dict[str, Model] = {
 }
 """The networks of AdaIN, WCT and PhotoWCT, with decoders that need no skips, by name."""
 
-STYLISTS: dict[str, Model] = {}
+STYLISTS: dict[str, Model] = {
+    name: Model(f"{name}.safetensors", sha256, "Apache-2.0", parameters, built)
+    for name, sha256, parameters in (
+        ("conditional", "84e6ca4ae3d4d2d33cbf9a5e7de0805bed5c502ca1f40ace7432fe88ad9f9680", 1_685_653),
+        (
+            "texture_net_mondrian",
+            "0bd7f3df14c2734d860a6dae59e623096eb5f712abbf0759da90dfa4491ce861",
+            1_679_241,
+        ),
+        ("texture_net_gravel", "b4b6124fb8cacc53463158bd5cd04d10532d062bf0958cf936ad592b5a6979c2", 71_659),
+    )
+}
 """The networks that were trained for their styles, by name."""
