@@ -413,7 +413,7 @@ DECODERS: dict[str, Model] = {
     "vgg19_adain": _pooled_model(
         "nearest",
         "vgg19_adain",
-        "2287fc71513cfbbe47787a35afbab00f3866201eeecfd165a795f6bfc0efd392",
+        "bafb7e567bacb201c4598df335496fb5847403a05f9eea46605dacb74779cef8",
         7_010_959,
     ),
 }
