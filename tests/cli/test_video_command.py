@@ -53,9 +53,6 @@ def test_a_film_gets_the_light_of_a_photo(haarmony, clip, path):
     assert after[..., 2].mean() - after[..., 0].mean() > before[..., 2].mean() - before[..., 0].mean() + 20
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a passage of one second is as short as the smoothing over time, which mixes it"
-)
 def test_styles_pass_into_each_other(haarmony, clip):
     haarmony("style", "save", "day.png", "-o", "day.safetensors")
     given = {

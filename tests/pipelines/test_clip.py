@@ -117,16 +117,19 @@ def test_what_moves_leaves_no_trail(model: WCT2) -> None:
         assert apart[34:46, behind].mean() < apart[60:72, behind].mean() + 1
 
 
-def test_a_schedule_passes_from_one_style_to_the_next_without_a_jump(model: WCT2) -> None:
+@pytest.mark.parametrize(("begin", "end"), [(1.0, 3.0), (1.7, 1.9)])
+def test_a_schedule_passes_evenly_and_as_quickly_as_it_says(model: WCT2, begin: float, end: float) -> None:
     film = Moving([shot(0, 1)[0]] * 40)
-    frames = lit(film, model, {1.7: STYLE, 1.9: OTHER}, control=PLAIN)
+    frames = lit(film, model, {begin: STYLE, end: OTHER}, control=PLAIN)
     ends = [lit(Moving(film.pictures[:1]), model, style, control=PLAIN)[0] for style in (STYLE, OTHER)]
     apart = mean_step(*ends)
     assert apart > 10
-    assert mean_step(frames[0], ends[0]) < 0.02 * apart
-    assert mean_step(frames[-1], ends[1]) < 0.02 * apart
-    steps = [mean_step(a, b) for a, b in pairwise(frames)]
-    assert max(steps) < 0.12 * apart
+    first, last = round(10 * begin), round(10 * end)
+    assert all(mean_step(frame, ends[0]) < 0.02 * apart for frame in frames[: first + 1])
+    assert all(mean_step(frame, ends[1]) < 0.02 * apart for frame in frames[last:])
+    steps = [mean_step(a, b) for a, b in pairwise(frames[first : last + 1])]
+    assert max(steps) < 1.3 * apart / (last - first)
+    assert min(steps) > 0.7 * apart / (last - first)
 
 
 def test_a_window_follows_a_drift_without_a_jump_where_sets_of_samples_meet(model: WCT2) -> None:

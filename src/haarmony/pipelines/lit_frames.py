@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import reduce
+from dataclasses import replace
+from functools import cache, reduce
 from itertools import chain, groupby
 from math import exp
 from operator import add
@@ -42,7 +41,6 @@ from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
 from haarmony.pipelines.steady import FAR, Steadying
 from haarmony.pipelines.tiles import rendered
-from haarmony.regions import Regions
 
 Placed = Iterable[tuple[Frame, Span]]
 
@@ -93,13 +91,21 @@ def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[
         yield frame, span
 
 
-@dataclass(frozen=True)
 class _Look:
-    """What the content is like at one time, by label, and the regions of these labels."""
+    """What the content is like at one time."""
 
-    time: Fraction
-    seen: Mapping[str, Evidence]
-    regions: Regions | None
+    def __init__(self, frame: Frame, span: Span, plans: ShotPlans) -> None:
+        self.regions = plans.places.of(frame.index)
+        self._picture = small(plans.wct2, frame.pixels)
+        self._index, self._span, self._plans = frame.index, span, plans
+        self.evidence = cache(self._seen)
+
+    def _seen(self, style: int) -> Mapping[str, Evidence]:
+        """What the field to a style is fitted to, by label, with the texture of the shot."""
+        plans, span, index = self._plans, self._span, self._index
+        seen = plans.wct2.evidence(self._picture, plans.maps(span, index, [(style, 1.0)]), self.regions)
+        lasting, textures = plans.lasting(span, index, style), plans.texture(span, index)
+        return {label: held(one, lasting[label]).with_texture(textures[label]) for label, one in seen.items()}
 
 
 def _carried(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
@@ -117,23 +123,31 @@ def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]
 
 def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: int) -> Iterator[Frame]:
     looks: dict[int, _Look] = {}
-    fields: dict[int, Tensor] = {}
+    fields: dict[tuple[int, int], Tensor] = {}
     waiting: deque[Frame] = deque()
     steady = Steadying() if lit.control.grain else None
 
-    def field(knot: int) -> Tensor:
+    def field(knot: int, style: int) -> Tensor:
         knot = min(knot, max(looks))
-        if knot not in fields:
+        if (knot, style) not in fields:
             about = [(k, looks[k]) for k in range(knot - _KNOTS, knot + _KNOTS + 1) if k in looks]
-            fields[knot] = _field(looks[knot], [(look, _share(k - knot)) for k, look in about], plans)
-        return fields[knot]
+            shares = [(look, _share(k - knot)) for k, look in about]
+            fields[knot, style] = _field(looks[knot], shares, plans, style)
+        return fields[knot, style]
+
+    def between(knot: int, behind: int, style: int) -> Tensor:
+        if behind == 0:
+            return field(knot, style)
+        return torch.lerp(field(knot, style), field(knot + 1, style), behind / lit.step)
 
     def made(frame: Frame) -> Frame:
         knot, behind = divmod(frame.index - shot, lit.step)
-        for known in (looks, fields):
-            for old in [k for k in known if k < knot - _KNOTS]:
-                del known[old]
-        maps = torch.lerp(field(knot), field(knot + 1), behind / lit.step) if behind else field(knot)
+        for old in [k for k in looks if k < knot - _KNOTS]:
+            del looks[old]
+        for past in [key for key in fields if key[0] < knot]:
+            del fields[past]
+        styles = plans.schedule.at(frame.time)
+        maps = reduce(add, (share * between(knot, behind, style) for style, share in styles))
         maps_here = _guided(maps, frame, plans)
 
         def changed(rows: Rows) -> Iterator[Tensor]:
@@ -148,7 +162,7 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
         plans.places.see(frame, span)
         knot, behind = divmod(frame.index - shot, lit.step)
         if behind == 0:
-            looks[knot] = _look(frame, span, plans)
+            looks[knot] = _Look(frame, span, plans)
         if frame.index >= start:
             waiting.append(frame)
         while (
@@ -166,30 +180,13 @@ def _share(apart: int) -> float:
     return exp(-0.5 * (apart * STEP / SMOOTH) ** 2)
 
 
-def _look(frame: Frame, span: Span, plans: ShotPlans) -> _Look:
-    """What a field is fitted to in one frame, with the texture of the shot."""
-    maps = plans.maps(span, frame.index, frame.time)
-    regions = plans.places.of(frame.index)
-    seen = plans.wct2.evidence(small(plans.wct2, frame.pixels), maps, regions)
-    lasting = plans.lasting(span, frame.index, frame.time)
-    textures = plans.texture(span, frame.index)
-    return _Look(
-        frame.time,
-        {label: held(one, lasting[label]).with_texture(textures[label]) for label, one in seen.items()},
-        regions,
-    )
-
-
-def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans) -> Tensor:
-    """(K, 12, rows, columns), fitted to looks with their shares."""
-    seen = {label: mean_evidence([(look.seen[label], share) for look, share in about]) for label in here.seen}
-    return reduce(
-        add,
-        (
-            share * plans.wct2.fields(seen, plans.schedule.styles[style], here.regions)
-            for style, share in plans.schedule.at(here.time)
-        ),
-    )
+def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans, style: int) -> Tensor:
+    """(K, 12, rows, columns), to a style, fitted to looks with their shares."""
+    known = [(look.evidence(style), share) for look, share in about]
+    seen = {
+        label: mean_evidence([(one[label], share) for one, share in known]) for label in here.evidence(style)
+    }
+    return plans.wct2.fields(seen, plans.schedule.styles[style], here.regions)
 
 
 def _guided(maps: Tensor, frame: Frame, plans: ShotPlans) -> Tensor | RegionFields:
@@ -208,7 +205,8 @@ def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
             if frame.index < start:
                 continue
             side = tile_side(lit.wct2.network, frame.pixels.shape[1], budget(lit.ways.max_memory))
-            maps, regions = plans.maps(span, frame.index, frame.time), plans.places.of(frame.index)
+            maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
+            regions = plans.places.of(frame.index)
             yield _controlled(
                 frame,
                 lambda rows: rendered(lit.wct2, rows, maps, lit.strength, regions, side=side),  # noqa: B023

@@ -7,7 +7,7 @@ styles of a schedule, maps are interpolated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, reduce
@@ -87,12 +87,12 @@ class ShotPlans:
         self.textures = lru_cache(_KEPT)(self._measured)
         self.evidence = lru_cache(_KEPT)(self._seen)
 
-    def maps(self, span: Span, index: int, time: Fraction) -> Maps:
-        """The maps of all sites for a frame."""
+    def maps(self, span: Span, index: int, styles: Iterable[tuple[int, float]]) -> Maps:
+        """The maps of all sites for a frame, to styles by number and share."""
         parts = [
             (self.plan(samples, style), share * weight)
             for samples, share in span.at(index)
-            for style, weight in self.schedule.at(time)
+            for style, weight in styles
         ]
         return mean_maps([(maps, share) for maps, share in parts if share > 0])
 
@@ -104,14 +104,9 @@ class ShotPlans:
             for label in parts[0][0]
         }
 
-    def lasting(self, span: Span, index: int, time: Fraction) -> dict[str, Evidence]:
+    def lasting(self, span: Span, index: int, style: int) -> dict[str, Evidence]:
         """What the field of the shot about a frame is fitted to, by label."""
-        parts = [
-            (self.evidence(samples, style), share * weight)
-            for samples, share in span.at(index)
-            for style, weight in self.schedule.at(time)
-            if share * weight > 0
-        ]
+        parts = [(self.evidence(samples, style), share) for samples, share in span.at(index) if share > 0]
         return {label: mean_evidence([(one[label], share) for one, share in parts]) for label in parts[0][0]}
 
     @torch.no_grad()
