@@ -28,7 +28,7 @@ from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture
 from haarmony.media.sheet import Cell, draw_sheet
 from haarmony.methods.recipe import RECIPES, STAGES
-from haarmony.networks.weights import read_vgg19
+from haarmony.networks.vgg19_weights import read_vgg19
 from methods import reduced
 
 AVERAGE = "average"

@@ -34,6 +34,6 @@ def test_methods_without_the_figure_are_left_out() -> None:
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.23, 1.56), (-3.0, 4.0), (1e-4, 2e-4), (12, 4000)])
 def test_ticks_are_round_and_within(low: float, high: float) -> None:
     ticks = list(_ticks(low, high))
-    assert 2 <= len(ticks) <= 6
+    assert 4 <= len(ticks) <= 11
     assert all(low - 1e-12 <= tick <= high + 1e-12 for tick in ticks)
     assert all(len(f"{tick:g}") <= 7 for tick in ticks)

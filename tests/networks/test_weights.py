@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from haarmony.errors import WeightsError
-from haarmony.networks import weights
+from haarmony.networks import vgg19_weights, weights
 from haarmony.networks.oxford import FILE
 from haarmony.networks.pooled import PooledVGG19
 from haarmony.networks.vgg19 import ENCODER, POOLED, VGG19
@@ -35,7 +35,7 @@ def test_the_encoder_with_maxima_is_vgg_in_other_units() -> None:
     picture = torch.rand(1, 3, 32, 40)
     network = PooledVGG19(4)
     units = torch.linspace(0.5, 4, len(ENCODER))
-    network.encoder.load_state_dict(weights.vgg19_encoder(oxford(), units, pooled=1.0))
+    network.encoder.load_state_dict(vgg19_weights.vgg19_encoder(oxford(), units, pooled=1.0))
     wanted = VGGFeatures(oxford(), padding="reflect")(picture)
     for level, feature in network.encode_all(picture)[0].items():
         unit = units[list(ENCODER).index(f"conv{level}_1")]
@@ -55,7 +55,7 @@ def test_the_encoder_is_vgg_in_other_units() -> None:
     picture = torch.rand(1, 3, 32, 40)
     units = torch.linspace(0.5, 4, len(ENCODER))
     network = VGG19("cat5")
-    network.encoder.load_state_dict(weights.vgg19_encoder(oxford(), units))
+    network.encoder.load_state_dict(vgg19_weights.vgg19_encoder(oxford(), units))
     with torch.no_grad():
         feature = network.encode_all(picture)[0][4] * units[-1]
         expected = vgg_with_average_pooling(oxford(), picture)
@@ -66,7 +66,7 @@ def test_an_encoder_with_a_hole_is_refused() -> None:
     tensors = oxford()
     del tensors["conv3_3.bias"]
     with pytest.raises(WeightsError, match=r"conv3_3\.bias"):
-        weights.vgg19_encoder(tensors)
+        vgg19_weights.vgg19_encoder(tensors)
 
 
 def published(variant: str, folder: Path) -> tuple[VGG19, Path, Path]:
@@ -83,7 +83,7 @@ def published(variant: str, folder: Path) -> tuple[VGG19, Path, Path]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_published_checkpoints_come_in(variant: str, tmp_path: Path) -> None:
     network, encoder, decoder = published(variant, tmp_path)
-    imported = weights.import_wct2_checkpoint(encoder, decoder)
+    imported = vgg19_weights.import_wct2_checkpoint(encoder, decoder)
     assert imported.variant == variant
     picture = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
@@ -94,19 +94,19 @@ def test_checkpoints_that_are_none_are_refused(tmp_path: Path) -> None:
     _, encoder, decoder = published("sum", tmp_path)
     wrong = tmp_path / "wrong.pth"
     with pytest.raises(WeightsError, match="decoder of WCT2"):
-        weights.import_wct2_checkpoint(encoder, encoder)
+        vgg19_weights.import_wct2_checkpoint(encoder, encoder)
     state = torch.load(encoder, weights_only=True)
     torch.save(state | {"conv2_1.bias": torch.zeros(3)}, wrong)
     with pytest.raises(WeightsError, match=r"conv2_1\.bias is \(3,\), expected \(128,\)"):
-        weights.import_wct2_checkpoint(wrong, decoder)
+        vgg19_weights.import_wct2_checkpoint(wrong, decoder)
     torch.save([1, 2], wrong)
     with pytest.raises(WeightsError, match="no state dict"):
-        weights.import_wct2_checkpoint(wrong, decoder)
+        vgg19_weights.import_wct2_checkpoint(wrong, decoder)
     wrong.write_bytes(b"garbage")
     with pytest.raises(WeightsError, match="not a checkpoint"):
-        weights.import_wct2_checkpoint(wrong, decoder)
+        vgg19_weights.import_wct2_checkpoint(wrong, decoder)
     with pytest.raises(WeightsError, match="cannot read"):
-        weights.import_wct2_checkpoint(tmp_path / "absent.pth", decoder)
+        vgg19_weights.import_wct2_checkpoint(tmp_path / "absent.pth", decoder)
 
 
 class Trap:
@@ -119,7 +119,7 @@ def test_no_pickled_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     _, encoder, _ = published("sum", tmp_path)
     Path("trap.pth").write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(WeightsError, match="not a checkpoint"):
-        weights.import_wct2_checkpoint(encoder, "trap.pth")
+        vgg19_weights.import_wct2_checkpoint(encoder, "trap.pth")
     assert not Path("trap").exists()
 
 
@@ -223,3 +223,17 @@ def test_what_is_shipped_brings_a_photo_back(name: str) -> None:
     photo = torch.from_numpy(skimage.data.astronaut()[:160, 150:310]).permute(2, 0, 1)[None] / 255
     for level in network.levels:
         assert psnr(network(photo, level), photo) > {1: 30, 2: 24, 3: 20, 4: 16}[level], level
+
+
+def test_a_decoder_that_one_trained_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(vgg19_weights, "oxford_vgg19", oxford)
+    network = VGG19("sum", "average")
+    tensors = {name: tensor.half() for name, tensor in network.decoder.state_dict().items()}
+    save_file(tensors | {"units": torch.ones(9)}, tmp_path / "mine.safetensors")
+    read = vgg19_weights.read_vgg19(tmp_path / "mine.safetensors", "sum", "average")
+    assert torch.equal(read.decoder["conv2_1"].weight, network.decoder["conv2_1"].weight.half().float())
+    assert read(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+    for variant, path in (("cat5", "mine.safetensors"), ("sum", "empty.safetensors")):
+        save_file({"units": torch.ones(9)}, tmp_path / "empty.safetensors")
+        with pytest.raises(WeightsError, match="holds no decoder of VGG-19"):
+            vgg19_weights.read_vgg19(tmp_path / path, variant)

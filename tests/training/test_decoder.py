@@ -21,7 +21,7 @@ from haarmony.cli.main import main
 from haarmony.errors import InputError
 from haarmony.networks.oxford import FILE
 from haarmony.networks.vgg19 import ENCODER, VGG19, unpool_convolve
-from haarmony.networks.weights import vgg19_encoder
+from haarmony.networks.vgg19_weights import vgg19_encoder
 from haarmony.training import decoder
 from haarmony.training.checkpoint import load_checkpoint
 from haarmony.training.decoder import CHECKPOINT, build, export, train, train_levels, validate

@@ -20,8 +20,9 @@ from haarmony.networks.backbone import Backbone
 from haarmony.networks.compact import Compact
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.resnet import resnet_of_torchvision
+from haarmony.networks.state import read_state
 from haarmony.networks.vgg import VGG, vgg_of_torchvision
-from haarmony.networks.weights import load_network, read_state
+from haarmony.networks.weights import load_network
 
 
 class CompactFeatures(Backbone):

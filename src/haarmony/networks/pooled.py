@@ -8,35 +8,17 @@ al., ECCV 2018, section 3.1). Neither inverts the pooling, which loses three val
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.errors import InputError
+from haarmony.networks.autoencoder import LEVELS, Skip, Skips
+from haarmony.networks.pooling import POOLINGS, Pooling, maximum_alone, repeated
 from haarmony.networks.vgg19 import ENCODER, POOLED, ReflectedConvolution
 
 Unpooling = Literal["nearest", "places"]
-LEVELS = (1, 2, 3, 4)
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """What one pooling leaves to its unpooling.
-
-    Attributes:
-        size: (H, W) before it.
-        places: (B, C, ceil(H/2), ceil(W/2)) where each maximum was, an index into the flat H x W plane;
-            None where the unpooling does not ask.
-    """
-
-    size: tuple[int, int]
-    places: Tensor | None = None
-
-
-Poolings = dict[int, Pooling]
-"""By the number of the pooling, 1 to 3."""
+_POOLINGS = {"nearest": Pooling(maximum_alone, repeated), "places": POOLINGS["max"]}
 
 
 class PooledVGG19(nn.Module):
@@ -79,7 +61,7 @@ class PooledVGG19(nn.Module):
             {name: ReflectedConvolution(*reversed(ENCODER[name])) for name in reversed(self.convolutions)}
         )
 
-    def encode_all(self, picture: Tensor, *, level: int | None = None) -> tuple[dict[int, Tensor], Poolings]:
+    def encode_all(self, picture: Tensor, *, level: int | None = None) -> tuple[dict[int, Tensor], Skips]:
         """The features relu1_1 ... of a picture by level, and what was pooled between them.
 
         Args:
@@ -94,7 +76,7 @@ class PooledVGG19(nn.Module):
                 f"expected a picture (batch, 3, height, width) with sides >= {self.smallest}, "
                 f"got {tuple(picture.shape)}"
             )
-        poolings: Poolings = {}
+        skips: Skips = {}
         features: dict[int, Tensor] = {}
         x = self.encoder["conv0"](picture)
         for name in self.convolutions:
@@ -104,39 +86,32 @@ class PooledVGG19(nn.Module):
                 if len(features) == level:
                     break
             if name in POOLED:
-                x, poolings[POOLED[name]] = self.pool(x)
-        return features, poolings
+                x, skips[POOLED[name]] = self.pool(x)
+        return features, skips
 
-    def pool(self, x: Tensor) -> tuple[Tensor, Pooling]:
+    def pool(self, x: Tensor) -> tuple[Tensor, Skip]:
         """The maximum of each 2x2 block, of what there is of it at an odd side."""
-        size = x.shape[-2], x.shape[-1]
-        if self.unpooling == "nearest":
-            return F.max_pool2d(x, 2, ceil_mode=True), Pooling(size)
-        pooled, places = F.max_pool2d(x, 2, ceil_mode=True, return_indices=True)
-        return pooled, Pooling(size, places)
+        return _POOLINGS[self.unpooling].pool(x)
 
-    def unpool(self, x: Tensor, pooling: Pooling) -> Tensor:
+    def unpool(self, x: Tensor, skip: Skip) -> Tensor:
         """(B, C, ceil(H/2), ceil(W/2)) to the (B, C, H, W) that was pooled, as far as it is known."""
-        if pooling.places is not None:
-            return F.max_unpool2d(x, pooling.places, 2, output_size=list(pooling.size))  # type: ignore[arg-type]
-        height, width = pooling.size
-        return F.interpolate(x, scale_factor=2.0, mode="nearest")[..., :height, :width]
+        return _POOLINGS[self.unpooling].unpool(x, skip)
 
     def offered(self, name: str, made: Tensor) -> Tensor:
         """What the decoder sees where it undoes a convolution that made this, at best."""
         return self.unpool(*self.pool(made)) if name in POOLED else made
 
-    def undo(self, name: str, x: Tensor, poolings: Poolings) -> Tensor:
+    def undo(self, name: str, x: Tensor, skips: Skips) -> Tensor:
         """Undo one of the encoder's convolutions, and first the pooling behind it."""
         if name in POOLED:
-            x = self.unpool(x, poolings[POOLED[name]])
+            x = self.unpool(x, skips[POOLED[name]])
         undone: Tensor = self.decoding(name)(x, rectify=name != "conv1_1")
         return undone
 
-    def decode(self, x: Tensor, poolings: Poolings) -> Tensor:
+    def decode(self, x: Tensor, skips: Skips) -> Tensor:
         """A feature relu`level`_1 to the picture (B, 3, H, W), unclipped."""
         for name in reversed(self.convolutions):
-            x = self.undo(name, x, poolings)
+            x = self.undo(name, x, skips)
         return x
 
     def decoding(self, name: str) -> ReflectedConvolution:
@@ -145,5 +120,5 @@ class PooledVGG19(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """There and back with nothing transferred."""
-        features, poolings = self.encode_all(picture)
-        return self.decode(features[self.level], poolings)
+        features, skips = self.encode_all(picture)
+        return self.decode(features[self.level], skips)

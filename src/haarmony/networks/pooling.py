@@ -62,8 +62,14 @@ def _average(x: Tensor) -> tuple[Tensor, Skip]:
     return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False), Skip((), _size(x))
 
 
-def _repeated(x: Tensor, skip: Skip) -> Tensor:
+def repeated(x: Tensor, skip: Skip) -> Tensor:
+    """(B, C, h, w), each value four times, at the size before the pooling."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")[..., : skip.size[0], : skip.size[1]]
+
+
+def maximum_alone(x: Tensor) -> tuple[Tensor, Skip]:
+    """The maximum of each 2x2 block, of what there is of it at an odd side; where it was is forgotten."""
+    return F.max_pool2d(x, 2, ceil_mode=True), Skip((), _size(x))
 
 
 def _maximum(x: Tensor) -> tuple[Tensor, Skip]:
@@ -83,6 +89,6 @@ def _size(x: Tensor) -> tuple[int, int]:
 POOLINGS: Final[dict[PoolingName, Pooling]] = {
     "haar": Pooling(_haar, lambda x, skip: haar_merge(Bands(x, *skip.high), skip.size), gain=2.0),
     "split": Pooling(_phases, lambda x, skip: merge_phases(Bands(x, *skip.high), skip.size)),
-    "average": Pooling(_average, _repeated),
+    "average": Pooling(_average, repeated),
     "max": Pooling(_maximum, _placed),
 }

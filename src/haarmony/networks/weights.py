@@ -1,19 +1,17 @@
-"""The trained networks that haarmony knows: what they are, where they lie, and how they are put together.
+"""The trained networks that haarmony knows: what they are and where they lie.
 
 A trained file lies inside the package as fp16 safetensors and is checked against its sha256 whenever it is
 read. The VGG-19 models ship their decoder alone; the encoder is made from VGG-19's own weights, which
-`networks.oxford` finds.
+`networks.oxford` finds, by `networks.vgg19_weights`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import torch
 from safetensors.torch import load
@@ -23,18 +21,14 @@ from haarmony.errors import WeightsError
 from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
 from haarmony.networks.imagined import ImaginedCompact
-from haarmony.networks.levels import LevelAutoencoder, PooledLevels
-from haarmony.networks.oxford import find_oxford, oxford_vgg19
-from haarmony.networks.pooled import PooledVGG19, Unpooling
-from haarmony.networks.pooling import PoolingName
+from haarmony.networks.levels import LevelAutoencoder
+from haarmony.networks.oxford import find_oxford
+from haarmony.networks.pooled import Unpooling
 from haarmony.networks.stylists import Trained, built, read_stylist
-from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
+from haarmony.networks.vgg19 import Variant
+from haarmony.networks.vgg19_weights import build_pooled, build_vgg19
 
 SHIPPED = Path(__file__).parent / "shipped"
-
-_VGG = TypeVar("_VGG", VGG19, PooledVGG19)
-_MEAN_BGR = (103.939, 116.779, 123.68)
-_AFTER_POOLING = ("conv2_1", "conv3_1", "conv4_1")
 
 
 @dataclass(frozen=True)
@@ -151,114 +145,6 @@ def _checked(model: Model) -> tuple[Path, bytes]:
     return path, content
 
 
-def vgg19_encoder(
-    oxford: Mapping[str, Tensor], units: Tensor | None = None, *, pooled: float = 0.5
-) -> dict[str, Tensor]:
-    """The encoder's state dict from VGG-19's own weights, in handy units.
-
-    LL is twice the average of its 2x2 block, so the convolutions after a Haar pooling are halved, which makes
-    it VGG-19 with average pooling. ReLU and maxima commute with positive factors, so each layer can be
-    measured in its own unit and still computes the same.
-
-    Args:
-        oxford: `convB_N.weight` (out, in, 3, 3) and `convB_N.bias`, for BGR in 0..255 less the ImageNet mean.
-        units: (9,) the unit of each layer's feature, in the order of `ENCODER`; all 1 if None. Fewer give the
-            first layers alone.
-        pooled: the factor of the convolutions after a pooling; 1 where it takes maxima.
-
-    Raises:
-        WeightsError: when a convolution is missing.
-    """
-    state = {
-        "conv0.weight": 255 * torch.eye(3).flip(0)[..., None, None],
-        "conv0.bias": -torch.tensor(_MEAN_BGR),
-    }
-    before = torch.ones(())
-    for name, unit in zip(ENCODER, torch.ones(len(ENCODER)) if units is None else units, strict=False):
-        factor = pooled if name in _AFTER_POOLING else 1.0
-        try:
-            state[f"{name}.weight"] = oxford[f"{name}.weight"].float() * (factor * before / unit)
-            state[f"{name}.bias"] = oxford[f"{name}.bias"].float() / unit
-        except KeyError as missing:
-            raise WeightsError(f"VGG-19's weights lack {missing}: expected conv1_1 to conv4_1") from None
-        before = unit
-    return state
-
-
-def import_wct2_checkpoint(encoder: str | os.PathLike[str], decoder: str | os.PathLike[str]) -> VGG19:
-    """A network with the weights of the published checkpoints (`wave_encoder_cat5_l4.pth` and its decoder).
-
-    Args:
-        encoder: path of the encoder's state dict.
-        decoder: path of the decoder's state dict, whose shapes tell the variant.
-
-    Raises:
-        WeightsError: for files that are no such state dicts.
-    """
-    states = {"encoder": _checkpoint(encoder), "decoder": _checkpoint(decoder)}
-    variant: Variant = "cat5" if "conv3_4_2.weight" in states["decoder"] else "sum"
-    network = _empty(variant)
-    for part, path in (("encoder", encoder), ("decoder", decoder)):
-        expected = {key: tuple(value.shape) for key, value in getattr(network, part).state_dict().items()}
-        given = {key: tuple(value.shape) for key, value in states[part].items()}
-        wrong = sorted(key for key in expected.keys() | given.keys() if expected.get(key) != given.get(key))
-        if wrong:
-            name = wrong[0]
-            raise WeightsError(
-                f"{path} is no {variant} {part} of WCT2: {name} is {given.get(name, 'missing')}, "
-                f"expected {expected.get(name, 'no such tensor')} ({len(wrong)} tensors differ)"
-            )
-    return _fill(network, states["encoder"], states["decoder"])
-
-
-def read_vgg19(path: str | os.PathLike[str], variant: Variant, pooling: PoolingName = "haar") -> VGG19:
-    """The network of WCT2 with a decoder that `haarmony train decoder --export` wrote.
-
-    Raises:
-        WeightsError: for a file that holds no such decoder, and where VGG-19's own weights are missing.
-    """
-    tensors = read_state(path)
-    try:
-        return _vgg19(variant, pooling)(tensors).eval().requires_grad_(False)
-    except (KeyError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{path} holds no decoder of VGG-19 with {variant} ({reason}): expected what haarmony train "
-            "decoder --export writes"
-        ) from None
-
-
-def _vgg19(variant: Variant, pooling: PoolingName = "haar") -> Callable[[dict[str, Tensor]], VGG19]:
-    def build(tensors: dict[str, Tensor]) -> VGG19:
-        network = _empty(variant, pooling)
-        units = tensors.pop("units")
-        deepest = {name[2:]: tensor for name, tensor in tensors.items() if name.startswith("4.")}
-        encoder = vgg19_encoder(oxford_vgg19(), units, pooled=1 / network.pooling.gain)
-        return _fill(network, encoder, deepest or tensors)
-
-    return build
-
-
-def _pooled(unpooling: Unpooling) -> Callable[[dict[str, Tensor]], PooledLevels]:
-    def build(tensors: dict[str, Tensor]) -> PooledLevels:
-        units = tensors.pop("units")
-        levels: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            prefix, _, rest = name.partition(".") if name[0].isdigit() else ("4", "", name)
-            levels.setdefault(int(prefix), {})[rest] = tensor
-        state = vgg19_encoder(oxford_vgg19(), units, pooled=1.0)
-        shared: nn.ModuleDict | None = None
-        networks = {}
-        for level in sorted(levels, reverse=True):
-            with torch.device("meta"):
-                networks[level] = PooledVGG19(level, unpooling, encoder=shared)
-            shared = networks[level].encoder
-            _fill(networks[level], state, levels[level])
-        return PooledLevels(networks)
-
-    return build
-
-
 def _imagined(tensors: dict[str, Tensor]) -> ImaginedCompact:
     network = ImaginedCompact(_compact(read_shipped("compact")))
     network.load_state_dict(network.state_dict() | tensors)
@@ -271,61 +157,6 @@ def _compact(tensors: dict[str, Tensor]) -> Compact:
     network.load_state_dict(tensors, assign=True)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
-
-
-def _empty(variant: Variant, pooling: PoolingName = "haar") -> VGG19:
-    with torch.device("meta"):
-        return VGG19(variant, pooling)
-
-
-def _fill(network: _VGG, encoder: dict[str, Tensor], decoder: dict[str, Tensor]) -> _VGG:
-    for tensors in (encoder, decoder):
-        for name, tensor in tensors.items():
-            if tensor.ndim == 4:
-                tensors[name] = tensor.contiguous(memory_format=torch.channels_last)
-    network.encoder.load_state_dict(encoder, assign=True)
-    network.decoder.load_state_dict(decoder, assign=True)
-    return network
-
-
-def read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """The tensors of a state dict in a file of another project, .safetensors or .pth; no code is run.
-
-    A dict under `state_dict` or `model`, as training scripts save it, and the `module.` before every name of
-    a network that was trained in parallel are unwrapped.
-
-    Raises:
-        WeightsError: for a file that holds no such thing.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise WeightsError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        if Path(path).suffix == ".safetensors":
-            state: Any = load(content)
-        else:
-            state = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # a damaged pickle makes the reader stumble in any way
-        raise WeightsError(
-            f"{path} is not a checkpoint of plain tensors: expected a .pth state dict or .safetensors"
-        ) from None
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
-    ):
-        raise WeightsError(f"{path} holds no state dict: expected tensors by name")
-    prefix = "module." if all(key.startswith("module.") for key in state) else ""
-    return {key.removeprefix(prefix): value.float() for key, value in state.items()}
-
-
-def _checkpoint(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """A published state dict less its fixed Haar filters."""
-    return {
-        key: value for key, value in read_state(path).items() if not key.startswith(("pool", "recon_block"))
-    }
 
 
 def _card(name: str, model: Model) -> ModelCard:
@@ -350,11 +181,13 @@ _LICENCE = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
 
 def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
     file = f"vgg19_{variant}_decoder.safetensors"
-    return Model(file, sha256, _LICENCE, parameters, _vgg19(variant), needs_vgg19=True)
+    return Model(file, sha256, _LICENCE, parameters, build_vgg19(variant), needs_vgg19=True)
 
 
 def _pooled_model(unpooling: Unpooling, name: str, sha256: str, parameters: int) -> Model:
-    return Model(f"{name}.safetensors", sha256, _LICENCE, parameters, _pooled(unpooling), needs_vgg19=True)
+    return Model(
+        f"{name}.safetensors", sha256, _LICENCE, parameters, build_pooled(unpooling), needs_vgg19=True
+    )
 
 
 MODELS: dict[str, Model] = {
@@ -376,7 +209,7 @@ MODELS: dict[str, Model] = {
         "1a20b1971b8dd4078b8ee94cb91070fa805450989c648ac55ec52912703c63f9",
         _LICENCE,
         7_010_959,
-        _vgg19("sum", "split"),
+        build_vgg19("sum", "split"),
         needs_vgg19=True,
     ),
     "vgg19_max": Model(
@@ -384,7 +217,7 @@ MODELS: dict[str, Model] = {
         _PLACES_SHA256,
         _LICENCE,
         7_010_959,
-        _vgg19("sum", "max"),
+        build_vgg19("sum", "max"),
         needs_vgg19=True,
     ),
 }

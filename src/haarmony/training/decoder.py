@@ -33,8 +33,9 @@ from haarmony.errors import InputError
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.pooled import PooledVGG19
 from haarmony.networks.pooling import PoolingName
+from haarmony.networks.state import read_state
 from haarmony.networks.vgg19 import VGG19, Variant
-from haarmony.networks.weights import read_state, vgg19_encoder
+from haarmony.networks.vgg19_weights import vgg19_encoder
 from haarmony.training.checkpoint import load_checkpoint, save_checkpoint
 from haarmony.training.inversion import measure_units, regress
 from haarmony.training.objectives import reconstruction, stylisation

@@ -70,7 +70,7 @@ def trace(network: Mirrored, picture: Tensor) -> Trace:
 
 
 def measure_units(network: Mirrored, pictures: Iterable[Tensor]) -> Tensor:
-    """(N,) the mean activation of each encoder layer; see `weights.vgg19_encoder`."""
+    """(N,) the mean activation of each encoder layer; see `vgg19_weights.vgg19_encoder`."""
     means = [[float(x.mean()) for x in trace(network, picture).made.values()] for picture in pictures]
     return torch.tensor(means, dtype=torch.float64).mean(0).float()
 

@@ -20,7 +20,7 @@ _MARKS = (
     "M0 -6L6 0L0 6L-6 0Z",
 )
 """Circle, square, triangle, diamond: colours come again after as many as there are, in the next mark."""
-_TICKS = 5
+_TICKS = 4
 _LINE, _LETTERS = 14, 30
 """Of the legend: the height of a line, and the letters in it."""
 
@@ -94,10 +94,10 @@ def scatter(found: Mapping[str, Mapping[str, Spread]], *, across: str, upward: s
 
 
 def _ticks(low: float, high: float) -> Iterator[float]:
-    """Round numbers between two, about `_TICKS` of them."""
-    rough = (high - low) / _TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(round_ * power for round_ in (1, 2, 5, 10) if round_ * power >= rough)
+    """Round numbers between two, `_TICKS` of them or a few more."""
+    most = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(most))
+    step = max(lead * power for lead in (1, 2, 5) if lead * power <= most * (1 + 1e-9))
     for number in range(math.ceil(low / step), math.floor(high / step) + 1):
         yield round(number * step, 12)
 
