@@ -6,6 +6,7 @@ OpenCV.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -36,12 +37,16 @@ def flow(first: Array, second: Array) -> Array:
 
 def places(moved: Array) -> Array:
     """The coordinates (H, W, 2), column and row, that a flow leads to."""
-    height, width = moved.shape[:2]
+    return np.asarray(_grid(*moved.shape[:2]) + moved)
+
+
+@lru_cache(2)
+def _grid(height: int, width: int) -> Array:
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    return np.asarray(np.stack((columns, rows), -1) + moved)
+    return np.stack((columns, rows), -1)
 
 
 def sampled(image: Array, at: Array) -> Array:
     """An image (H, W, ...) of float32 at coordinates (h, w, 2), interpolated linearly; its border goes on."""
-    columns, rows = (np.ascontiguousarray(at[..., axis]) for axis in range(2))
+    columns, rows = cv2.split(np.ascontiguousarray(at))
     return np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

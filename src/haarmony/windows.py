@@ -26,6 +26,14 @@ def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
 
 def box(x: Tensor, reach: int) -> Tensor:
     """(B, C, H, W) averaged over squares of 2 `reach` + 1 pixels, over what of them lies inside."""
-    down, across = (min(reach, side - 1) for side in x.shape[-2:])
-    x = F.avg_pool2d(x, (2 * down + 1, 1), 1, (down, 0), count_include_pad=False)
-    return F.avg_pool2d(x, (1, 2 * across + 1), 1, (0, across), count_include_pad=False)
+    down = _line_means(x, reach)
+    return _line_means(down.mT.contiguous(), reach).mT.contiguous()
+
+
+def _line_means(x: Tensor, reach: int) -> Tensor:
+    """Means along the height. The width goes as channels: torch pools those at once."""
+    batch, channels, height, width = x.shape
+    reach = min(reach, height - 1)
+    lines = x.reshape(batch * channels, height, 1, width).permute(0, 3, 1, 2)
+    means = F.avg_pool2d(lines, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+    return means.permute(0, 2, 3, 1).reshape(batch, channels, height, width)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.media.kinds import MaskLike, to_mask
 from haarmony.pipelines.rows import Rows
 from haarmony.regions import Regions
+from haarmony.windows import box
 
 Preserve = Literal["none", "luminance", "color"]
 
@@ -125,10 +125,10 @@ def without_grain(picture: Tensor) -> Tensor:
 
     Where the variance is below `GRAIN_CONTRAST` squared a place becomes its mean; at an edge it stays.
     """
-    mean = _mean(picture)
-    variance = (_mean(picture * picture) - mean * mean).clamp_min(1e-12)
+    mean = box(picture, GRAIN_REACH)
+    variance = (box(picture * picture, GRAIN_REACH) - mean * mean).clamp_min(1e-12)
     gain = (1 - GRAIN_CONTRAST**2 / variance).clamp_min(0)
-    return _mean(gain) * picture + _mean((1 - gain) * mean)
+    return box(gain, GRAIN_REACH) * picture + box((1 - gain) * mean, GRAIN_REACH)
 
 
 def with_luminosity(colours: Tensor, luminosity: Tensor) -> Tensor:
@@ -146,11 +146,6 @@ def with_luminosity(colours: Tensor, luminosity: Tensor) -> Tensor:
 def _luminosity(picture: Tensor) -> Tensor:
     red, green, blue = picture.unbind(1)
     return (_LUMINOSITY[0] * red + _LUMINOSITY[1] * green + _LUMINOSITY[2] * blue)[:, None]
-
-
-def _mean(x: Tensor) -> Tensor:
-    side = 2 * GRAIN_REACH + 1
-    return F.avg_pool2d(x, side, stride=1, padding=GRAIN_REACH, count_include_pad=False)
 
 
 def _weights(mask: MaskLike, size: tuple[int, int]) -> Tensor:
