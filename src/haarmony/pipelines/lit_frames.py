@@ -5,7 +5,7 @@ paths lead from there to the frames:
 
 - *carry*: the field of colour maps has a time axis. What a field is fitted to is looked at every
   `STEP` seconds and averaged over time as it is over the picture, under a Gaussian that ends at the shot's
-  borders; between, the field is interpolated. Frames wait for what is behind them, two seconds at most.
+  borders; between, the field is interpolated. One reader looks two seconds ahead, another brings the frames.
   Places that look as they do over the whole shot are held to what is found over the shot.
   Where grain is kept, maps are applied to steadied frames (`steady.py`).
 - *network*: the network decodes every frame, tile by tile, with the shot's maps.
@@ -67,8 +67,12 @@ def transferred_frames(film: Film, lit: Lit, start: int = 0) -> Iterator[Frame]:
         yield from film.frames(start)
         return
     look_back = max((_KNOTS + 1) * lit.step, _ABOUT) if lit.path == "carry" else 0
-    make = {"carry": _carried, "network": _decoded, "lut": _looked_up}[lit.path]
-    yield from make(_placed(film, lit, start, look_back), lit, start)
+    placed = _placed(film, lit, start, look_back)
+    if lit.path == "carry":
+        yield from _carried(placed, ahead(film.frames(max(0, start - FAR))), lit, start)
+    else:
+        make = {"network": _decoded, "lut": _looked_up}[lit.path]
+        yield from make(placed, lit, start)
 
 
 def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[Frame, Span]]:
@@ -108,10 +112,10 @@ class _Look:
         return {label: held(one, lasting[label]).with_texture(textures[label]) for label, one in seen.items()}
 
 
-def _carried(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
-    """Frames by the carry."""
-    for shot, plans, frames in _by_shot(placed, lit):
-        yield from _carried_shot(shot, frames, plans, lit, start)
+def _carried(placed: Placed, frames: Iterator[Frame], lit: Lit, start: int) -> Iterator[Frame]:
+    """Frames by the carry: `placed` runs ahead to look, `frames` follows with what is changed."""
+    for shot, plans, looked_at in _by_shot(placed, lit):
+        yield from _carried_shot(shot, looked_at, frames, plans, lit, start)
 
 
 def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]]:
@@ -121,10 +125,12 @@ def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]
         yield shot, lit.plans(span), chain([(frame, span)], frames)  # noqa: B031 (goes on behind the first)
 
 
-def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: int) -> Iterator[Frame]:
+def _carried_shot(
+    shot: int, placed: Placed, frames: Iterator[Frame], plans: ShotPlans, lit: Lit, start: int
+) -> Iterator[Frame]:
     looks: dict[int, _Look] = {}
     fields: dict[tuple[int, int], Tensor] = {}
-    waiting: deque[Frame] = deque()
+    near: deque[Frame] = deque()
     steady = Steadying() if lit.control.grain else None
 
     def field(knot: int, style: int) -> Tensor:
@@ -156,23 +162,30 @@ def _carried_shot(shot: int, placed: Placed, plans: ShotPlans, lit: Lit, start: 
 
         return _controlled(frame, changed, lit, None if steady is None else steady.at(frame.index))
 
+    def brought(index: int, latest: int) -> Frame:
+        """The frame of this number, with those of the shot about it for the steadying."""
+        while not near or near[-1].index < min(index + FAR, latest):
+            frame = next(frames)
+            if frame.index >= shot:
+                near.append(frame)
+                if steady is not None:
+                    steady.add(frame.index, frame.pixels)
+        while near[0].index < index:
+            near.popleft()
+        return near[0]
+
+    following, latest = max(shot, start), shot
     for frame, span in placed:
-        if steady is not None:
-            steady.add(frame.index, frame.pixels)
         plans.places.see(frame, span)
         knot, behind = divmod(frame.index - shot, lit.step)
         if behind == 0:
             looks[knot] = _Look(frame, span, plans)
-        if frame.index >= start:
-            waiting.append(frame)
-        while (
-            waiting
-            and (waiting[0].index - shot) // lit.step + 1 + _KNOTS <= knot
-            and waiting[0].index + _ABOUT <= frame.index
-        ):
-            yield made(waiting.popleft())
-    while waiting:
-        yield made(waiting.popleft())
+        latest = frame.index
+        while (following - shot) // lit.step + 1 + _KNOTS <= knot and following + _ABOUT <= latest:
+            yield made(brought(following, latest))
+            following += 1
+    for index in range(following, latest + 1):
+        yield made(brought(index, latest))
 
 
 def _share(apart: int) -> float:
