@@ -47,6 +47,9 @@ def _grid(height: int, width: int) -> Array:
 
 
 def sampled(image: Array, at: Array) -> Array:
-    """An image (H, W, ...) of float32 at coordinates (h, w, 2), interpolated linearly; its border goes on."""
+    """An image (H, W, ...) at coordinates (h, w, 2), interpolated linearly; its border goes on.
+
+    Of uint8, uint16 or float32, and of the same afterwards.
+    """
     columns, rows = cv2.split(np.ascontiguousarray(at))
     return np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

@@ -26,14 +26,31 @@ def _gaussian(side: int, sigma: float, like: Tensor) -> Tensor:
 
 def box(x: Tensor, reach: int) -> Tensor:
     """(B, C, H, W) averaged over squares of 2 `reach` + 1 pixels, over what of them lies inside."""
-    down = _line_means(x, reach)
-    return _line_means(down.mT.contiguous(), reach).mT.contiguous()
+    down, across = (min(reach, side - 1) for side in x.shape[-2:])
+    sums = _sums(F.pad(x, (across, across, down, down)), 2 * down + 1, -2)
+    sums = _sums(sums, 2 * across + 1, -1)
+    rows, columns = (_counts(side, r).to(x) for side, r in zip(x.shape[-2:], (down, across), strict=True))
+    return sums / (rows[:, None] * columns)
 
 
-def _line_means(x: Tensor, reach: int) -> Tensor:
-    """Means along the height. The width goes as channels: torch pools those at once."""
-    batch, channels, height, width = x.shape
-    reach = min(reach, height - 1)
-    lines = x.reshape(batch * channels, height, 1, width).permute(0, 3, 1, 2)
-    means = F.avg_pool2d(lines, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return means.permute(0, 2, 3, 1).reshape(batch, channels, height, width)
+def _sums(x: Tensor, length: int, axis: int) -> Tensor:
+    """Of each `length` neighbours along an axis, put together from the sums of 1, 2, 4, ..."""
+    total, done, power = None, 0, 1
+    places = x.shape[axis] - length + 1
+    while done < length:
+        if length & power:
+            part = x.narrow(axis, done, places)
+            total = part if total is None else total + part
+            done += power
+        if done < length:
+            kept = x.shape[axis] - power
+            x = x.narrow(axis, 0, kept) + x.narrow(axis, power, kept)
+            power *= 2
+    assert total is not None
+    return total
+
+
+def _counts(side: int, reach: int) -> Tensor:
+    """How many of 2 `reach` + 1 places about each of `side` lie inside."""
+    places = torch.arange(side)
+    return (places + reach).clamp_max(side - 1) - (places - reach).clamp_min(0) + 1

@@ -23,6 +23,7 @@ from math import exp
 from operator import add
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +36,7 @@ from haarmony.pipelines.control import controlled
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.places import ABOUT, small
-from haarmony.pipelines.rows import Rows, TensorRows, planes, reduced, samples
+from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, cuts, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
@@ -46,6 +47,9 @@ Placed = Iterable[tuple[Frame, Span]]
 
 SMOOTH = 0.8
 """Standard deviation, in seconds, of the window in time that a field is fitted over."""
+
+_BAND = 1 << 17
+"""Pixels that are changed at once by the carry."""
 
 _KNOTS = round(2 * SMOOTH / STEP)
 """Looks to either side that a field is fitted to."""
@@ -80,7 +84,7 @@ def _placed(film: Film, lit: Lit, start: int, look_back: int) -> Iterator[tuple[
     size = lit.wct2.work_size((film.header.height, film.header.width))
 
     def kept(pixels: Any) -> Any:
-        rows = TensorRows(planes(pixels))
+        rows = SampleRows(pixels)
         copy = lit.ways.seen(rows).rows(0, rows.height) if lit.path == "network" else reduced(rows, size)
         return samples(copy, torch.uint8 if pixels.dtype.itemsize == 1 else torch.uint16).numpy()
 
@@ -157,8 +161,9 @@ def _carried_shot(
         maps_here = _guided(maps, frame, plans)
 
         def changed(rows: Rows) -> Iterator[Tensor]:
-            picture = rows.rows(0, rows.height)
-            yield blend(picture, apply_field(picture, maps_here), lit.strength)
+            for top, bottom in cuts(rows.height, rows.width, _BAND):
+                band = rows.rows(top, bottom)
+                yield blend(band, apply_field(band, maps_here, top=top, height=rows.height), lit.strength)
 
         return _controlled(frame, changed, lit, None if steady is None else steady.at(frame.index))
 
@@ -240,8 +245,8 @@ def _controlled(
     frame: Frame, change: Callable[[Rows], Iterator[Tensor]], lit: Lit, steadied: Tensor | None = None
 ) -> Frame:
     """A frame that is changed, but for what is to stay of it."""
-    rows = TensorRows(planes(frame.pixels).to(lit.wct2.device))
+    rows = SampleRows(frame.pixels, lit.wct2.device)
     calm = None if steadied is None else TensorRows(steadied.to(lit.wct2.device))
-    picture = torch.cat(list(controlled(rows, lit.control, change, steadied=calm)), -2)
+    bands = controlled(rows, lit.control, change, steadied=calm)
     dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
-    return replace(frame, pixels=samples(picture.cpu(), dtype).numpy())
+    return replace(frame, pixels=np.concatenate([samples(band.cpu(), dtype).numpy() for band in bands]))

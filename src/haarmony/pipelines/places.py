@@ -24,7 +24,7 @@ from haarmony.errors import HaarmonyWarning
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.automatic import Common, in_common, view
 from haarmony.pipelines.frame_masks import FrameMasks
-from haarmony.pipelines.rows import TensorRows, planes, reduced
+from haarmony.pipelines.rows import SampleRows, planes, reduced
 from haarmony.pipelines.spans import FrameLike, Samples, Span
 from haarmony.regions import Regions
 
@@ -147,7 +147,7 @@ def found_in(wct2: WCT2, samples: Samples, styles: Sequence[Tensor], count: int)
 
 def small(wct2: WCT2, pixels: NDArray[Any]) -> Tensor:
     """A frame (H, W, 3) as the network sees it, (1, 3, h, w)."""
-    rows = TensorRows(planes(pixels))
+    rows = SampleRows(pixels)
     return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width)))).to(wct2.device)
 
 

@@ -58,6 +58,28 @@ class TensorRows:
 
 
 @dataclass(frozen=True)
+class SampleRows:
+    """A picture (H, W, 3) of uint8 or uint16 in memory, made floats on a device band by band."""
+
+    pixels: NDArray[Any]
+    device: torch.device | str = "cpu"
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.pixels.shape[1])
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """These rows, as floats."""
+        return planes(self.pixels[top:bottom]).to(self.device)
+
+
+@dataclass(frozen=True)
 class SourceRows:
     """A picture in a file, in its own profile or converted to another.
 
@@ -111,9 +133,9 @@ def samples(band: Tensor, dtype: torch.dtype) -> Tensor:
     return scaled.to(dtype).permute(1, 2, 0).contiguous()
 
 
-def cuts(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Top and bottom of the bands of a picture."""
-    step = max(1, BAND // width)
+def cuts(height: int, width: int, pixels: int = BAND) -> Iterator[tuple[int, int]]:
+    """Top and bottom of the bands of a picture, of about so many pixels."""
+    step = max(1, pixels // width)
     return ((top, min(top + step, height)) for top in range(0, height, step))
 
 

@@ -53,24 +53,26 @@ class Steadying:
     def add(self, index: int, pixels: NDArray[Any]) -> None:
         """Take the next frame, (H, W, 3) of uint8 or uint16."""
         self._frames[index] = pixels
-        self._coarse[index] = _pooled(planes(pixels), _COARSE)
+        self._coarse[index] = _pooled(planes(pixels))
 
     def at(self, index: int) -> Tensor:
         """The frame of this number, steadied: (1, 3, H, W) in [0, 1]. Later ones may be asked for next."""
         self._frames = {number: one for number, one in self._frames.items() if number >= index - NEAR}
         self._coarse = {number: one for number, one in self._coarse.items() if number >= index - FAR}
-        frame = planes(self._frames[index])
-        total, shares = frame.clone(), torch.ones_like(frame[:, :1])
+        pixels = self._frames[index]
+        frame = planes(pixels)
+        total, shares = frame[0].clone(), torch.ones_like(frame[0, 0])
         for number in range(index - NEAR, index + NEAR + 1):
             if number == index or number not in self._frames:
                 continue
             other = _moved(self._frames[number], flow(self._grey(index), self._grey(number)))
-            apart = _pooled((other - frame).square().sum(1, keepdim=True), _PLACE)
-            share = _enlarged(torch.exp(apart / (-2 * _ALIKE**2)), frame)
-            total.addcmul_(other, share)
+            share = torch.from_numpy(_share(other, pixels))
             shares += share
-        steady = total / shares
-        return steady + _enlarged(self._coarse_mean(index) - _pooled(steady, _COARSE), frame)
+            share /= np.iinfo(pixels.dtype).max
+            for mean, plane in zip(total, cv2.split(other), strict=True):
+                mean.addcmul_(torch.from_numpy(plane).float(), share)
+        steady = total.div_(shares)[None]
+        return steady.add_(_enlarged(self._coarse_mean(index) - _pooled(steady), frame))
 
     def _coarse_mean(self, index: int) -> Tensor:
         here = self._coarse[index]
@@ -93,17 +95,26 @@ def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(cv2.resize(grey(eight), size, interpolation=cv2.INTER_AREA))
 
 
-def _moved(pixels: NDArray[Any], moved: NDArray[Any]) -> Tensor:
+def _moved(pixels: NDArray[Any], moved: NDArray[Any]) -> NDArray[Any]:
     """A frame brought to where another is, by the flow that was found on small copies."""
     height, width = pixels.shape[:2]
     scale = np.array([width / moved.shape[1], height / moved.shape[0]], np.float32)
-    whole = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR) * scale
-    values = sampled(pixels.astype(np.float32), places(whole)) / np.float32(np.iinfo(pixels.dtype).max)
-    return torch.from_numpy(values).permute(2, 0, 1)[None]
+    whole = cv2.resize(moved * scale, (width, height), interpolation=cv2.INTER_LINEAR)
+    return sampled(pixels, places(whole))
 
 
-def _pooled(picture: Tensor, side: int) -> Tensor:
-    return F.avg_pool2d(picture, side, ceil_mode=True, count_include_pad=False)
+def _share(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) in [0, 1]: how much a frame that was brought to another's place counts there."""
+    height, width = pixels.shape[:2]
+    apart = cv2.absdiff(other, pixels)
+    squares = cv2.multiply(apart, apart, dtype=cv2.CV_32F)
+    small = cv2.resize(squares, (-(-width // _PLACE), -(-height // _PLACE)), interpolation=cv2.INTER_AREA)
+    share = np.exp(small.sum(-1) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2))
+    return np.asarray(cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _pooled(picture: Tensor) -> Tensor:
+    return F.avg_pool2d(picture, _COARSE, ceil_mode=True, count_include_pad=False)
 
 
 def _enlarged(small: Tensor, like: Tensor) -> Tensor:
