@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from haarmony.networks.compact import Compact
+from haarmony.networks.enlarging import without_alternation
 from haarmony.networks.imagined import ImaginedCompact
 from haarmony.networks.levels import PooledLevels, WaveletLevels
 from haarmony.networks.pooled import PooledVGG19
@@ -24,7 +25,20 @@ def test_untrained_imagination_is_no_detail():
             high = tuple(torch.zeros_like(band) for band in skips[level - 1].high)
             skips[level - 1] = type(skips[level - 1])(high, skips[level - 1].size)
         blurred = compact.decode(level, blurred, skips)
+        if level > 2:
+            blurred = without_alternation(blurred)
     torch.testing.assert_close(network(x, 4), blurred)
+
+
+def test_what_is_imagined_alike_everywhere_makes_no_grid():
+    network = ImaginedCompact(Compact())
+    for imagination in network.imagine.values():
+        torch.nn.init.normal_(imagination[-1].bias)
+    _, aside = network.encode(torch.rand(1, 3, 96, 96), 4)
+    picture = network.decode(torch.randn(1, 96, 1, 1).expand(1, 96, 12, 12), 4, aside)
+    for cell in (picture[..., top::2, left::2] for top in range(2) for left in range(2)):
+        inside = cell[..., 12:-12, 12:-12]
+        torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
 
 
 def test_what_a_decoder_gets_says_nothing_of_the_picture_but_its_size():

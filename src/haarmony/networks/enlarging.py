@@ -16,8 +16,16 @@ _MARGIN = 2
 
 def enlarged(x: Tensor, border: Literal["reflect", "circular"]) -> Tensor:
     """(B, C, H, W) to (B, C, 2 H, 2 W), with H and W of 3 or more; 2 will do where the border is circular."""
-    kernel = x.new_tensor(_BINOMIAL)
-    weight = (kernel[:, None] * kernel).expand(x.shape[1], 1, 3, 3)
-    blurred = F.conv2d(F.pad(x, (_MARGIN,) * 4, mode=border), weight, groups=x.shape[1])
+    blurred = _binomial(F.pad(x, (_MARGIN,) * 4, mode=border))
     twice = F.interpolate(blurred, scale_factor=2, mode="bilinear", align_corners=False)
     return twice[..., _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+
+
+def without_alternation(x: Tensor) -> Tensor:
+    """(B, C, H, W) without what alternates from pixel to pixel (the binomial filter); its border goes on."""
+    return _binomial(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+
+
+def _binomial(x: Tensor) -> Tensor:
+    kernel = x.new_tensor(_BINOMIAL)
+    return F.conv2d(x, (kernel[:, None] * kernel).expand(x.shape[1], 1, 3, 3), groups=x.shape[1])

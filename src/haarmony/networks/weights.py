@@ -226,9 +226,9 @@ MODELS: dict[str, Model] = {
 DECODERS: dict[str, Model] = {
     "compact_plain": Model(
         "compact_plain.safetensors",
-        "aad7be574d7c2206c313118d4a632819e5787e0d3b8e4a571db78b5a3f8cf57d",
+        "88e4f81e4c11a970e58933ded19f175f866db9cb0472a289dfc82d66e0c08f7e",
         "Apache-2.0",
-        752_108,
+        854_892,
         _imagined,
     ),
     "vgg19_plain": _pooled_model(

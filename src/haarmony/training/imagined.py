@@ -1,7 +1,7 @@
 """Teach `compact` to decode without its skips: from the features of photographs, and from matched ones.
 
-The encoder is frozen. Half of the loss is of pictures that are encoded and decoded, from level 4 and from
-level 3; the other half is AdaIN's, of pictures with the statistics of others. What a decoded picture looks
+The encoder is frozen. Half of the loss is of pictures that are encoded and decoded, from every
+level; the other half is AdaIN's, of pictures with the statistics of others. What a decoded picture looks
 like is judged by the encoder itself, which was distilled from VGG-19's features.
 """
 
@@ -49,7 +49,7 @@ class ImaginedSettings:
         seed: of everything random.
     """
 
-    steps: int = 400
+    steps: int = 2000
     size: int = 96
     batch: int = 4
     learning_rate: float = 2e-3
@@ -70,7 +70,7 @@ def imagined_loss(
         pairs = zip(own[4], moments, [moments[-1], *moments[:-1]], strict=True)
         wanted = torch.cat([mean_std(content, style)(feature[None]) for feature, content, style in pairs])
     error, loss = picture.new_zeros(()), picture.new_zeros(())
-    for level in (3, 4):
+    for level in own:
         back = network.decode(own[level], level, aside)
         seen, _ = network.encode(back, level)
         error = log_error(back, picture)
@@ -110,7 +110,7 @@ def train_imagined(
     """
     torch.manual_seed(settings.seed)
     network = ImaginedCompact(cast(Compact, compact)).to(device).requires_grad_(False)
-    learning = [network.network.correct, network.network.unmix, network.imagine]
+    learning = [network.network.correct, network.network.unmix, network.imagine, network.sharpen]
     parameters = [one.requires_grad_(True) for module in learning for one in module.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     first = 0
