@@ -6,7 +6,6 @@ OpenCV.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -35,15 +34,13 @@ def flow(first: Array, second: Array) -> Array:
     return np.asarray(method.calc(first, second, np.zeros((*first.shape, 2), np.float32)))
 
 
-def places(moved: Array) -> Array:
-    """The coordinates (H, W, 2), column and row, that a flow leads to."""
-    return np.asarray(_grid(*moved.shape[:2]) + moved)
-
-
-@lru_cache(2)
-def _grid(height: int, width: int) -> Array:
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    return np.stack((columns, rows), -1)
+def places(moved: Array, top: int = 0) -> Array:
+    """The coordinates (H, W, 2), column and row, that a flow leads to; of a band, with its `top`."""
+    height, width = moved.shape[:2]
+    at = np.empty((height, width, 2), np.float32)
+    at[..., 0] = moved[..., 0] + np.arange(width, dtype=np.float32)
+    at[..., 1] = moved[..., 1] + np.arange(top, top + height, dtype=np.float32)[:, None]
+    return at
 
 
 def sampled(image: Array, at: Array) -> Array:
@@ -51,5 +48,6 @@ def sampled(image: Array, at: Array) -> Array:
 
     Of uint8, uint16 or float32, and of the same afterwards.
     """
-    columns, rows = cv2.split(np.ascontiguousarray(at))
-    return np.asarray(cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.remap(image, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # which lacks None
+    )

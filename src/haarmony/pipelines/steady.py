@@ -12,6 +12,7 @@ coarse is averaged over longer, without the motion: noise that a whole place sha
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from haarmony.flow import flow, grey, places, sampled
-from haarmony.pipelines.rows import planes
+from haarmony.pipelines.rows import SampleRows, planes
 
 NEAR = 3
 """Frames to either side that the mean is taken over."""
@@ -36,6 +37,9 @@ _ALIKE, _COARSE_ALIKE = 0.06, 0.015
 
 _PLACE, _COARSE = 4, 8
 """Sides, in pixels, of a place and of what is coarse."""
+
+_BAND = 1 << 17
+"""Pixels that are steadied at once, so that what is between stays in the cache."""
 
 _FLOW_SIDE = 180
 """Least height or width that motion is looked for at."""
@@ -53,26 +57,37 @@ class Steadying:
     def add(self, index: int, pixels: NDArray[Any]) -> None:
         """Take the next frame, (H, W, 3) of uint8 or uint16."""
         self._frames[index] = pixels
-        self._coarse[index] = _pooled(planes(pixels))
+        rows = SampleRows(pixels)
+        bands = [rows.rows(*band) for band in _bands(*pixels.shape[:2])]
+        self._coarse[index] = torch.cat([_pooled(band) for band in bands], -2)
 
     def at(self, index: int) -> Tensor:
         """The frame of this number, steadied: (1, 3, H, W) in [0, 1]. Later ones may be asked for next."""
         self._frames = {number: one for number, one in self._frames.items() if number >= index - NEAR}
         self._coarse = {number: one for number, one in self._coarse.items() if number >= index - FAR}
         pixels = self._frames[index]
-        frame = planes(pixels)
-        total, shares = frame[0].clone(), torch.ones_like(frame[0, 0])
-        for number in range(index - NEAR, index + NEAR + 1):
-            if number == index or number not in self._frames:
-                continue
-            other = _moved(self._frames[number], flow(self._grey(index), self._grey(number)))
-            share = torch.from_numpy(_share(other, pixels))
-            shares += share
-            share /= np.iinfo(pixels.dtype).max
-            for mean, plane in zip(total, cv2.split(other), strict=True):
-                mean.addcmul_(torch.from_numpy(plane).float(), share)
-        steady = total.div_(shares)[None]
-        return steady.add_(_enlarged(self._coarse_mean(index) - _pooled(steady), frame))
+        near = [
+            (frame, self._motion(index, number))
+            for number, frame in self._frames.items()
+            if 0 < abs(number - index) <= NEAR
+        ]
+        steady = torch.empty(1, 3, *pixels.shape[:2])
+        bands = list(_bands(*pixels.shape[:2]))
+        for top, bottom in bands:
+            steady[..., top:bottom, :] = _near_mean(pixels, near, top, bottom)
+        off = self._coarse_mean(index) - _coarse(steady, bands)
+        for top, bottom in bands:
+            for plane, cells in zip(steady[0, :, top:bottom], off[0].numpy(), strict=True):
+                plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
+        return steady
+
+    def _motion(self, index: int, number: int) -> NDArray[Any]:
+        """The flow (h, W, 2) from one frame to another, in pixels, at every column but few rows."""
+        height, width = self._frames[index].shape[:2]
+        moved = flow(self._grey(index), self._grey(number))
+        rows, columns = moved.shape[:2]
+        scale = np.array([width / columns, height / rows], np.float32)
+        return np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
 
     def _coarse_mean(self, index: int) -> Tensor:
         here = self._coarse[index]
@@ -95,27 +110,63 @@ def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(cv2.resize(grey(eight), size, interpolation=cv2.INTER_AREA))
 
 
-def _moved(pixels: NDArray[Any], moved: NDArray[Any]) -> NDArray[Any]:
-    """A frame brought to where another is, by the flow that was found on small copies."""
+def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Top and bottom of bands of whole coarse places, but for the last."""
+    step = max(1, _BAND // width // _COARSE) * _COARSE
+    return ((top, min(top + step, height)) for top in range(0, height, step))
+
+
+def _near_mean(
+    pixels: NDArray[Any], near: Sequence[tuple[NDArray[Any], NDArray[Any]]], top: int, bottom: int
+) -> Tensor:
+    """A band (3, rows, W) of the mean of a frame and those near it, which come with the flow to them."""
     height, width = pixels.shape[:2]
-    scale = np.array([width / moved.shape[1], height / moved.shape[0]], np.float32)
-    whole = cv2.resize(moved * scale, (width, height), interpolation=cv2.INTER_LINEAR)
-    return sampled(pixels, places(whole))
+    first, last = max(0, top - _PLACE), min(height, bottom + _PLACE)
+    here = planes(pixels[top:bottom])[0]
+    total, shares = here.clone(), torch.ones_like(here[0])
+    for frame, motion in near:
+        other = sampled(frame, places(_at_rows(motion, height, first, last), first))
+        alike = _alike(other, pixels[first:last])
+        share = torch.from_numpy(_enlarged(alike, _PLACE, (bottom - top, width), top - first))
+        shares += share
+        share /= np.iinfo(pixels.dtype).max
+        for mean, plane in zip(total, cv2.split(other[top - first : bottom - first]), strict=True):
+            mean.addcmul_(torch.from_numpy(plane).float(), share)
+    return total.div_(shares)
 
 
-def _share(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
-    """(H, W) in [0, 1]: how much a frame that was brought to another's place counts there."""
+def _at_rows(motion: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
+    """The rows from `first` to `last` of a flow (h, W, 2), interpolated linearly to a height."""
+    at = (np.arange(first, last) + 0.5) * (len(motion) / height) - 0.5
+    above = np.floor(at).clip(0, len(motion) - 1).astype(int)
+    share = (at - above).clip(0, 1).astype(np.float32)[:, None, None]
+    lines = motion[above]
+    return np.asarray(lines + share * (motion[(above + 1).clip(max=len(motion) - 1)] - lines))
+
+
+def _alike(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
+    """How much each place of one band counts for another, in (0, 1]."""
     height, width = pixels.shape[:2]
     apart = cv2.absdiff(other, pixels)
+    apart = cv2.copyMakeBorder(apart, 0, -height % _PLACE, 0, -width % _PLACE, cv2.BORDER_REPLICATE)
     squares = cv2.multiply(apart, apart, dtype=cv2.CV_32F)
-    small = cv2.resize(squares, (-(-width // _PLACE), -(-height // _PLACE)), interpolation=cv2.INTER_AREA)
-    share = np.exp(small.sum(-1) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2))
-    return np.asarray(cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR))
+    cells = cv2.resize(squares, None, fx=1 / _PLACE, fy=1 / _PLACE, interpolation=cv2.INTER_AREA)
+    return np.asarray(np.exp(cells.sum(-1) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2)))
+
+
+def _enlarged(cells: NDArray[Any], side: int, size: tuple[int, ...], top: int) -> NDArray[Any]:
+    """The rows from `top` on of (h, w) cells of `side` pixels, interpolated linearly: of (H, W) pixels."""
+    height, width = size
+    first = max(0, top // side - 1)
+    known = cells[first : -(-(top + height) // side) + 1]
+    whole = cv2.resize(known, None, fx=side, fy=side, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(whole[top - first * side :][:height, :width])
+
+
+def _coarse(picture: Tensor, bands: Sequence[tuple[int, int]]) -> Tensor:
+    """A picture (1, 3, H, W) averaged over coarse places, band by band."""
+    return torch.cat([_pooled(picture[..., top:bottom, :]) for top, bottom in bands], -2)
 
 
 def _pooled(picture: Tensor) -> Tensor:
     return F.avg_pool2d(picture, _COARSE, ceil_mode=True, count_include_pad=False)
-
-
-def _enlarged(small: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(small, like.shape[-2:], mode="bilinear", align_corners=False)
