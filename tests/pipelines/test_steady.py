@@ -10,7 +10,7 @@ def steadied(frames: list[np.ndarray], index: int) -> np.ndarray:
     steady = Steadying()
     for number, frame in enumerate(frames):
         steady.add(number, frame)
-    return steady.at(index)[0].permute(1, 2, 0).numpy() * np.iinfo(frames[0].dtype).max
+    return steady.at(index)()[0].permute(1, 2, 0).numpy() * np.iinfo(frames[0].dtype).max
 
 
 def noisy(clean: list[np.ndarray], sigma: float = 4) -> list[np.ndarray]:
@@ -55,7 +55,7 @@ def test_depth_does_not_count_and_what_is_past_is_forgotten() -> None:
     steady = Steadying()
     for number, frame in enumerate(frames):
         steady.add(number, frame)
-    later = steady.at(20)
+    later = steady.at(20)()
     assert planes(frames[20]).shape == later.shape
     assert len(steady._frames) <= 14
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from itertools import chain, groupby
 from math import exp
 from operator import add
@@ -39,6 +39,7 @@ from haarmony.pipelines.places import ABOUT, small
 from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, cuts, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
+from haarmony.pipelines.side_by_side import side_by_side
 from haarmony.pipelines.spans import Span, spans
 from haarmony.pipelines.steady import FAR, Steadying
 from haarmony.pipelines.tiles import rendered
@@ -118,8 +119,12 @@ class _Look:
 
 def _carried(placed: Placed, frames: Iterator[Frame], lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the carry: `placed` runs ahead to look, `frames` follows with what is changed."""
-    for shot, plans, looked_at in _by_shot(placed, lit):
-        yield from _carried_shot(shot, looked_at, frames, plans, lit, start)
+    shots = _by_shot(placed, lit)
+    return side_by_side(
+        job
+        for shot, plans, looked_at in shots
+        for job in _carried_shot(shot, looked_at, frames, plans, lit, start)
+    )
 
 
 def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]]:
@@ -131,7 +136,7 @@ def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]
 
 def _carried_shot(
     shot: int, placed: Placed, frames: Iterator[Frame], plans: ShotPlans, lit: Lit, start: int
-) -> Iterator[Frame]:
+) -> Iterator[Callable[[], Frame]]:
     looks: dict[int, _Look] = {}
     fields: dict[tuple[int, int], Tensor] = {}
     near: deque[Frame] = deque()
@@ -150,7 +155,7 @@ def _carried_shot(
             return field(knot, style)
         return torch.lerp(field(knot, style), field(knot + 1, style), behind / lit.step)
 
-    def made(frame: Frame) -> Frame:
+    def begun(frame: Frame) -> Callable[[], Frame]:
         knot, behind = divmod(frame.index - shot, lit.step)
         for old in [k for k in looks if k < knot - _KNOTS]:
             del looks[old]
@@ -158,14 +163,8 @@ def _carried_shot(
             del fields[past]
         styles = plans.schedule.at(frame.time)
         maps = reduce(add, (share * between(knot, behind, style) for style, share in styles))
-        maps_here = _guided(maps, frame, plans)
-
-        def changed(rows: Rows) -> Iterator[Tensor]:
-            for top, bottom in cuts(rows.height, rows.width, _BAND):
-                band = rows.rows(top, bottom)
-                yield blend(band, apply_field(band, maps_here, top=top, height=rows.height), lit.strength)
-
-        return _controlled(frame, changed, lit, None if steady is None else steady.at(frame.index))
+        steadied = None if steady is None else steady.at(frame.index)
+        return partial(_mapped, frame, _guided(maps, frame, plans), lit, steadied)
 
     def brought(index: int, latest: int) -> Frame:
         """The frame of this number, with those of the shot about it for the steadying."""
@@ -187,10 +186,10 @@ def _carried_shot(
             looks[knot] = _Look(frame, span, plans)
         latest = frame.index
         while (following - shot) // lit.step + 1 + _KNOTS <= knot and following + _ABOUT <= latest:
-            yield made(brought(following, latest))
+            yield begun(brought(following, latest))
             following += 1
     for index in range(following, latest + 1):
-        yield made(brought(index, latest))
+        yield begun(brought(index, latest))
 
 
 def _share(apart: int) -> float:
@@ -214,6 +213,17 @@ def _guided(maps: Tensor, frame: Frame, plans: ShotPlans) -> Tensor | RegionFiel
         return maps
     copy = small(plans.wct2, frame.pixels)
     return guided_fields(maps, copy, list(carried_weights(regions, copy).values()))
+
+
+def _mapped(
+    frame: Frame, maps: Tensor | RegionFields, lit: Lit, steadied: Callable[[], Tensor] | None
+) -> Frame:
+    def changed(rows: Rows) -> Iterator[Tensor]:
+        for top, bottom in cuts(rows.height, rows.width, _BAND):
+            band = rows.rows(top, bottom)
+            yield blend(band, apply_field(band, maps, top=top, height=rows.height), lit.strength)
+
+    return _controlled(frame, changed, lit, None if steadied is None else steadied())
 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:

@@ -12,8 +12,9 @@ coarse is averaged over longer, without the motion: noise that a whole place sha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -45,61 +46,74 @@ _FLOW_SIDE = 180
 """Least height or width that motion is looked for at."""
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A frame (H, W, 3) of uint8 or uint16, and a small grey copy to look for motion in."""
+
+    pixels: NDArray[Any]
+    grey: NDArray[Any]
+
+
 class Steadying:
     """The frames of one shot, added one by one, and steadied when those behind are there too."""
 
     def __init__(self) -> None:
         """Begin a shot."""
-        self._frames: dict[int, NDArray[Any]] = {}
+        self._frames: dict[int, _Seen] = {}
         self._coarse: dict[int, Tensor] = {}
-        self._grey = lru_cache(2 * NEAR + 2)(lambda index: _small_grey(self._frames[index]))
 
     def add(self, index: int, pixels: NDArray[Any]) -> None:
         """Take the next frame, (H, W, 3) of uint8 or uint16."""
-        self._frames[index] = pixels
+        self._frames[index] = _Seen(pixels, _small_grey(pixels))
         rows = SampleRows(pixels)
         bands = [rows.rows(*band) for band in _bands(*pixels.shape[:2])]
         self._coarse[index] = torch.cat([_pooled(band) for band in bands], -2)
 
-    def at(self, index: int) -> Tensor:
-        """The frame of this number, steadied: (1, 3, H, W) in [0, 1]. Later ones may be asked for next."""
+    def at(self, index: int) -> Callable[[], Tensor]:
+        """What makes the frame of this number, steadied: (1, 3, H, W) in [0, 1], in any thread.
+
+        Only later ones may be asked for next.
+        """
         self._frames = {number: one for number, one in self._frames.items() if number >= index - NEAR}
         self._coarse = {number: one for number, one in self._coarse.items() if number >= index - FAR}
-        pixels = self._frames[index]
-        near = [
-            (frame, self._motion(index, number))
-            for number, frame in self._frames.items()
-            if 0 < abs(number - index) <= NEAR
-        ]
-        steady = torch.empty(1, 3, *pixels.shape[:2])
-        bands = list(_bands(*pixels.shape[:2]))
-        for top, bottom in bands:
-            steady[..., top:bottom, :] = _near_mean(pixels, near, top, bottom)
-        off = self._coarse_mean(index) - _coarse(steady, bands)
-        for top, bottom in bands:
-            for plane, cells in zip(steady[0, :, top:bottom], off[0].numpy(), strict=True):
-                plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
-        return steady
+        near = [one for number, one in self._frames.items() if 0 < abs(number - index) <= NEAR]
+        far = [one for number, one in self._coarse.items() if 0 < abs(number - index) <= FAR]
+        return partial(_steadied, self._frames[index], near, self._coarse[index], far)
 
-    def _motion(self, index: int, number: int) -> NDArray[Any]:
-        """The flow (h, W, 2) from one frame to another, in pixels, at every column but few rows."""
-        height, width = self._frames[index].shape[:2]
-        moved = flow(self._grey(index), self._grey(number))
-        rows, columns = moved.shape[:2]
-        scale = np.array([width / columns, height / rows], np.float32)
-        return np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
 
-    def _coarse_mean(self, index: int) -> Tensor:
-        here = self._coarse[index]
-        total, shares = here.clone(), torch.ones_like(here[:, :1])
-        for number, other in self._coarse.items():
-            if number != index and abs(number - index) <= FAR:
-                apart = (other - here).square().sum(1, keepdim=True)
-                apart = F.max_pool2d(apart, 3, stride=1, padding=1)
-                share = torch.exp(apart / (-2 * _COARSE_ALIKE**2))
-                total.addcmul_(other, share)
-                shares += share
-        return total / shares
+def _steadied(here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[Tensor]) -> Tensor:
+    pixels = here.pixels
+    others = [(one.pixels, _motion(here, one)) for one in near]
+    steady = torch.empty(1, 3, *pixels.shape[:2])
+    bands = list(_bands(*pixels.shape[:2]))
+    for top, bottom in bands:
+        steady[..., top:bottom, :] = _near_mean(pixels, others, top, bottom)
+    pooled = torch.cat([_pooled(steady[..., top:bottom, :]) for top, bottom in bands], -2)
+    off = (_far_mean(coarse, far) - pooled)[0].numpy()
+    for top, bottom in bands:
+        for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
+            plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
+    return steady
+
+
+def _motion(here: _Seen, other: _Seen) -> NDArray[Any]:
+    """The flow (h, W, 2) from one frame to another, in pixels, at every column but few rows."""
+    height, width = here.pixels.shape[:2]
+    moved = flow(here.grey, other.grey)
+    rows, columns = moved.shape[:2]
+    scale = np.array([width / columns, height / rows], np.float32)
+    return np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
+
+
+def _far_mean(here: Tensor, far: Sequence[Tensor]) -> Tensor:
+    total, shares = here.clone(), torch.ones_like(here[:, :1])
+    for other in far:
+        apart = (other - here).square().sum(1, keepdim=True)
+        apart = F.max_pool2d(apart, 3, stride=1, padding=1)
+        share = torch.exp(apart / (-2 * _COARSE_ALIKE**2))
+        total.addcmul_(other, share)
+        shares += share
+    return total / shares
 
 
 def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -161,11 +175,6 @@ def _enlarged(cells: NDArray[Any], side: int, size: tuple[int, ...], top: int) -
     known = cells[first : -(-(top + height) // side) + 1]
     whole = cv2.resize(known, None, fx=side, fy=side, interpolation=cv2.INTER_LINEAR)
     return np.asarray(whole[top - first * side :][:height, :width])
-
-
-def _coarse(picture: Tensor, bands: Sequence[tuple[int, int]]) -> Tensor:
-    """A picture (1, 3, H, W) averaged over coarse places, band by band."""
-    return torch.cat([_pooled(picture[..., top:bottom, :]) for top, bottom in bands], -2)
 
 
 def _pooled(picture: Tensor) -> Tensor:
