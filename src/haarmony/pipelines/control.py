@@ -19,7 +19,7 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.media.kinds import MaskLike, to_mask
-from haarmony.pipelines.rows import Rows, cuts
+from haarmony.pipelines.rows import CACHED, Rows, cuts
 from haarmony.regions import Regions
 from haarmony.windows import box
 
@@ -30,9 +30,6 @@ GRAIN_REACH = 2
 
 GRAIN_CONTRAST = 0.02
 """Standard deviation, of values in [0, 1], below which texture is grain."""
-
-_BAND = 1 << 17
-"""Pixels that are smoothed at once, so that what is between stays in the cache."""
 
 _LUMINOSITY = (0.3, 0.59, 0.11)
 
@@ -121,7 +118,7 @@ class Smooth:
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, the same whatever band they are asked for in."""
         if self._last is None or self._last[:2] != (top, bottom):
-            bands = [self._band(top + a, top + b) for a, b in cuts(bottom - top, self.width, _BAND)]
+            bands = [self._band(top + a, top + b) for a, b in cuts(bottom - top, self.width, CACHED)]
             self._last = top, bottom, torch.cat(bands, -2)
         return self._last[2]
 

@@ -36,7 +36,7 @@ from haarmony.pipelines.control import controlled
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.places import ABOUT, small
-from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, cuts, reduced, samples
+from haarmony.pipelines.rows import CACHED, Rows, SampleRows, TensorRows, cuts, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.side_by_side import side_by_side
@@ -48,9 +48,6 @@ Placed = Iterable[tuple[Frame, Span]]
 
 SMOOTH = 0.8
 """Standard deviation, in seconds, of the window in time that a field is fitted over."""
-
-_BAND = 1 << 17
-"""Pixels that are changed at once by the carry."""
 
 _KNOTS = round(2 * SMOOTH / STEP)
 """Looks to either side that a field is fitted to."""
@@ -219,7 +216,7 @@ def _mapped(
     frame: Frame, maps: Tensor | RegionFields, lit: Lit, steadied: Callable[[], Tensor] | None
 ) -> Frame:
     def changed(rows: Rows) -> Iterator[Tensor]:
-        for top, bottom in cuts(rows.height, rows.width, _BAND):
+        for top, bottom in cuts(rows.height, rows.width, CACHED):
             band = rows.rows(top, bottom)
             yield blend(band, apply_field(band, maps, top=top, height=rows.height), lit.strength)
 

@@ -18,6 +18,9 @@ from haarmony.media.source import Source
 BAND = 1 << 20
 """Pixels that a band holds, about."""
 
+CACHED = 1 << 17
+"""Pixels of a band of which a few floats stay in the cache of a core."""
+
 
 class Rows(Protocol):
     """A picture that is read in bands of rows.
@@ -133,9 +136,9 @@ def samples(band: Tensor, dtype: torch.dtype) -> Tensor:
     return scaled.to(dtype).permute(1, 2, 0).contiguous()
 
 
-def cuts(height: int, width: int, pixels: int = BAND) -> Iterator[tuple[int, int]]:
-    """Top and bottom of the bands of a picture, of about so many pixels."""
-    step = max(1, pixels // width)
+def cuts(height: int, width: int, pixels: int = BAND, unit: int = 1) -> Iterator[tuple[int, int]]:
+    """Top and bottom of bands of about so many pixels, each but the last of whole units of rows."""
+    step = max(1, pixels // width // unit) * unit
     return ((top, min(top + step, height)) for top in range(0, height, step))
 
 

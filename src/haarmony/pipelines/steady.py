@@ -12,7 +12,7 @@ coarse is averaged over longer, without the motion: noise that a whole place sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from haarmony.flow import flow, grey, places, sampled
-from haarmony.pipelines.rows import SampleRows, planes
+from haarmony.pipelines.rows import CACHED, SampleRows, cuts, planes
 
 NEAR = 3
 """Frames to either side that the mean is taken over."""
@@ -38,9 +38,6 @@ _ALIKE, _COARSE_ALIKE = 0.06, 0.015
 
 _PLACE, _COARSE = 4, 8
 """Sides, in pixels, of a place and of what is coarse."""
-
-_BAND = 1 << 17
-"""Pixels that are steadied at once, so that what is between stays in the cache."""
 
 _FLOW_SIDE = 180
 """Least height or width that motion is looked for at."""
@@ -66,7 +63,7 @@ class Steadying:
         """Take the next frame, (H, W, 3) of uint8 or uint16."""
         self._frames[index] = _Seen(pixels, _small_grey(pixels))
         rows = SampleRows(pixels)
-        bands = [rows.rows(*band) for band in _bands(*pixels.shape[:2])]
+        bands = [rows.rows(*band) for band in cuts(rows.height, rows.width, CACHED, _COARSE)]
         self._coarse[index] = torch.cat([_pooled(band) for band in bands], -2)
 
     def at(self, index: int) -> Callable[[], Tensor]:
@@ -84,8 +81,9 @@ class Steadying:
 def _steadied(here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[Tensor]) -> Tensor:
     pixels = here.pixels
     others = [(one.pixels, _motion(here, one)) for one in near]
-    steady = torch.empty(1, 3, *pixels.shape[:2])
-    bands = list(_bands(*pixels.shape[:2]))
+    height, width = pixels.shape[:2]
+    steady = torch.empty(1, 3, height, width)
+    bands = list(cuts(height, width, CACHED, _COARSE))
     for top, bottom in bands:
         steady[..., top:bottom, :] = _near_mean(pixels, others, top, bottom)
     pooled = torch.cat([_pooled(steady[..., top:bottom, :]) for top, bottom in bands], -2)
@@ -122,12 +120,6 @@ def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     factor = max(1, min(height, width) // _FLOW_SIDE)
     size = max(1, width // factor), max(1, height // factor)
     return np.asarray(cv2.resize(grey(eight), size, interpolation=cv2.INTER_AREA))
-
-
-def _bands(height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Top and bottom of bands of whole coarse places, but for the last."""
-    step = max(1, _BAND // width // _COARSE) * _COARSE
-    return ((top, min(top + step, height)) for top in range(0, height, step))
 
 
 def _near_mean(
