@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -50,3 +54,26 @@ def test_work_in_strips_is_the_same(monkeypatch: pytest.MonkeyPatch, size: tuple
     torch.testing.assert_close(haar_split(x), bands)
     torch.testing.assert_close(affine(x), mapped)
     torch.testing.assert_close(haar_merge(haar_split(x), size), x)
+
+
+HOLES = """
+import psutil
+from haarmony.pages import give_back_large_blocks
+give_back_large_blocks()
+kept = []
+for _ in range(8):
+    b"x" * (20 << 20)
+blocks = []
+for _ in range(8):
+    blocks.append(b"x" * (12 << 20))
+    kept.append(b"x" * (96 << 10))
+before = psutil.Process().memory_info().rss
+del blocks[:]
+print((before - psutil.Process().memory_info().rss) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_holes_left_by_large_blocks_go_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= 90

@@ -234,7 +234,7 @@ DECODERS: dict[str, Model] = {
     "vgg19_plain": _pooled_model(
         "nearest",
         "vgg19_plain",
-        "ebcda5b9b3bbf53a09ec27741a94a2048234d1b6c439efa5954f81af48e4c95a",
+        "2515d0b46704eaf780d55d539cf567988cea15c67ff0681b8561641f31c15632",
         7_680_216,
     ),
     "vgg19_places": _pooled_model(

@@ -12,6 +12,7 @@ from haarmony.media.film import open_film
 from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
+from haarmony.pages import give_back_large_blocks
 from haarmony.pipelines.control import Control
 from haarmony.pipelines.lit import KEEPING_GRAIN, Path, settled
 from haarmony.pipelines.styles import StyleLike
@@ -86,6 +87,7 @@ def transfer_film(
     except ImportError as error:
         raise FilmError("films need an extra: pip install 'haarmony[video]'") from error
 
+    give_back_large_blocks()
     with open_film(content, keep_partial=keep_partial) as film:
         lit = settled(
             film,
