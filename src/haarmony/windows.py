@@ -34,19 +34,16 @@ def box(x: Tensor, reach: int) -> Tensor:
 
 
 def _sums(x: Tensor, length: int, axis: int) -> Tensor:
-    """Of each `length` neighbours along an axis, put together from the sums of 1, 2, 4, ..."""
-    total, done, power = None, 0, 1
+    """Of each `length`, an odd number, of neighbours along an axis: put together from sums of 1, 2, 4, ..."""
     places = x.shape[axis] - length + 1
+    total, done, power = x.narrow(axis, 0, places), 1, 1
     while done < length:
+        kept = x.shape[axis] - power
+        x = x.narrow(axis, 0, kept) + x.narrow(axis, power, kept)
+        power *= 2
         if length & power:
-            part = x.narrow(axis, done, places)
-            total = part if total is None else total + part
+            total = total + x.narrow(axis, done, places)
             done += power
-        if done < length:
-            kept = x.shape[axis] - power
-            x = x.narrow(axis, 0, kept) + x.narrow(axis, power, kept)
-            power *= 2
-    assert total is not None
     return total
 
 

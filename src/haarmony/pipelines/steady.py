@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from haarmony.flow import flow, grey, places, sampled
-from haarmony.pipelines.rows import CACHED, SampleRows, cuts, planes
+from haarmony.pipelines.rows import CACHED, Rows, SampleRows, TensorRows, cuts, planes
 
 NEAR = 3
 """Frames to either side that the mean is taken over."""
@@ -62,9 +62,7 @@ class Steadying:
     def add(self, index: int, pixels: NDArray[Any]) -> None:
         """Take the next frame, (H, W, 3) of uint8 or uint16."""
         self._frames[index] = _Seen(pixels, _small_grey(pixels))
-        rows = SampleRows(pixels)
-        bands = [rows.rows(*band) for band in cuts(rows.height, rows.width, CACHED, _COARSE)]
-        self._coarse[index] = torch.cat([_pooled(band) for band in bands], -2)
+        self._coarse[index] = _coarse(SampleRows(pixels))
 
     def at(self, index: int) -> Callable[[], Tensor]:
         """What makes the frame of this number, steadied: (1, 3, H, W) in [0, 1], in any thread.
@@ -86,8 +84,7 @@ def _steadied(here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[
     bands = list(cuts(height, width, CACHED, _COARSE))
     for top, bottom in bands:
         steady[..., top:bottom, :] = _near_mean(pixels, others, top, bottom)
-    pooled = torch.cat([_pooled(steady[..., top:bottom, :]) for top, bottom in bands], -2)
-    off = (_far_mean(coarse, far) - pooled)[0].numpy()
+    off = (_far_mean(coarse, far) - _coarse(TensorRows(steady)))[0].numpy()
     for top, bottom in bands:
         for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
             plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
@@ -169,5 +166,9 @@ def _enlarged(cells: NDArray[Any], side: int, size: tuple[int, ...], top: int) -
     return np.asarray(whole[top - first * side :][:height, :width])
 
 
-def _pooled(picture: Tensor) -> Tensor:
-    return F.avg_pool2d(picture, _COARSE, ceil_mode=True, count_include_pad=False)
+def _coarse(picture: Rows) -> Tensor:
+    """A picture averaged over coarse places, (1, 3, h, w)."""
+    bands = (picture.rows(*band) for band in cuts(picture.height, picture.width, CACHED, _COARSE))
+    return torch.cat(
+        [F.avg_pool2d(one, _COARSE, ceil_mode=True, count_include_pad=False) for one in bands], -2
+    )

@@ -1,8 +1,8 @@
 """Teach `compact` to decode without its skips: from the features of photographs, and from matched ones.
 
-The encoder is frozen. Half of the loss is of pictures that are encoded and decoded, from every
-level; the other half is AdaIN's, of pictures with the statistics of others. What a decoded picture looks
-like is judged by the encoder itself, which was distilled from VGG-19's features.
+The encoder is frozen. Half of the loss is of pictures that are encoded and decoded, from every level; the
+other half is AdaIN's, of pictures with the statistics of others. What a decoded picture looks like is judged
+by the encoder itself, which was distilled from VGG-19's features.
 """
 
 from __future__ import annotations
