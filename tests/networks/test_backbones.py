@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -61,6 +63,7 @@ def test_the_embedded_one_has_four_levels():
 
 
 @pytest.mark.data
+@pytest.mark.skipif("HAARMONY_WEIGHTS" not in os.environ, reason="set HAARMONY_WEIGHTS")
 def test_the_layers_of_the_papers_are_there():
     backbone = load_backbone("vgg19")
     assert isinstance(backbone, VGG)
