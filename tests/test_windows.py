@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from haarmony.windows import blur, box
+from haarmony.windows import antialiased, blur, box
 
 SIZES = [(40, 61), (7, 30), (1, 9), (1, 1)]
 
@@ -31,3 +31,13 @@ def test_a_box_is_the_mean_of_what_lies_inside() -> None:
     means = box(x, 1)[0, 0]
     assert means[0, 0] == x[0, 0, :2, :2].mean()
     assert means[2, 3] == x[0, 0, 1:4, 2:5].mean()
+
+
+def test_a_reduced_copy_is_a_mean_however_steep() -> None:
+    x = torch.rand(1, 3, 5, 4000)
+    assert antialiased(x, (5, 4000)) is x
+    for mode in ("bilinear", "bicubic"):
+        small = antialiased(x, (5, 20), mode)
+        assert small.shape == (1, 3, 5, 20)
+        torch.testing.assert_close(small.mean(), x.mean(), atol=0.02, rtol=0)
+        assert small.std() < 0.1

@@ -133,8 +133,8 @@ def held(seen: Evidence, lasting: Evidence, *, tolerance: float = STILL) -> Evid
         lasting: of the shot, of the same region.
         tolerance: the distance, in units of [0, 1], at which half of each counts.
     """
-    shown = [0, 1, 2] if seen.sums.shape[1] == _SUMS else [0, 1, 2, _SUMS]
-    apart = (seen.sums[:, shown] - lasting.sums[:, shown]).square().sum(1, keepdim=True)
+    squares = (seen.sums - lasting.sums).square()
+    apart = squares[:, :3].sum(1, keepdim=True) + squares[:, _SUMS:].sum(1, keepdim=True)
     share = apart / (apart + tolerance**2)
     sums = torch.lerp(lasting.sums, seen.sums, share)
     if seen.rough is None or lasting.rough is None:
@@ -247,7 +247,7 @@ def apply_field(
     across = F.interpolate(maps, (cells, width), mode="bilinear", align_corners=False)
     down = _interpolation(cells, height, maps)[top : top + rows]
     mapped = torch.empty_like(content)
-    step = max(1, _BAND // width)
+    step = max(1, _BAND // width) if content.device.type == "cpu" else rows
     for start in range(0, rows, step):
         band = content[:, :, start : start + step]
         here = torch.einsum("yr,bcrx->bcyx", down[start : start + step], across)

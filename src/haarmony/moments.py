@@ -14,6 +14,8 @@ from torch import Tensor
 from haarmony.errors import InputError
 
 _BLOCK = 4096
+_BLOCKS = 64
+"""Blocks that are summed at once where many small steps cost more than memory."""
 _FEW = 4096
 _PANEL = 64
 """Channels whose products are taken at once; those above the diagonal are left out."""
@@ -66,19 +68,19 @@ class Moments:
         count = torch.zeros((), dtype=torch.float64, device=x.device)
         first = torch.zeros(channels, dtype=torch.float64, device=x.device)
         second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
-        for start in range(0, positions, _BLOCK):
-            block = x[:, start : start + _BLOCK] - reference
+        step = _BLOCK if x.device.type == "cpu" else _BLOCK * _BLOCKS
+        for start in range(0, positions, step):
+            block = x[:, start : start + step] - reference
             if weights is None:
                 weighted = block
                 count += block.shape[1]
             else:
-                w = weights[start : start + _BLOCK].to(block.dtype)
+                w = weights[start : start + step].to(block.dtype)
                 weighted = block * w
                 count += w.sum(dtype=torch.float64)
             first += weighted.sum(1)
-            for panel in range(0, channels, _PANEL):
-                end = min(panel + _PANEL, channels)
-                second[panel:end, :end] += weighted[panel:end] @ block[:end].T
+            add_products = _add_by_panels if x.device.type == "cpu" else _add_by_blocks
+            add_products(second, weighted, block)
         if count <= 0:
             return cls(count, torch.zeros_like(first), torch.zeros_like(second))
         shift = first / count
@@ -120,3 +122,21 @@ class Moments:
             self.mean + share * step,
             self.scatter + other.scatter + self.count * share * torch.outer(step, step),
         )
+
+
+def _add_by_panels(second: Tensor, weighted: Tensor, block: Tensor) -> None:
+    """Add the products of channels (C, N) x (N, C) to (C, C), but for some above the diagonal."""
+    channels = len(block)
+    for panel in range(0, channels, _PANEL):
+        end = min(panel + _PANEL, channels)
+        second[panel:end, :end] += weighted[panel:end] @ block[:end].T
+
+
+def _add_by_blocks(second: Tensor, weighted: Tensor, block: Tensor) -> None:
+    """Add the products of channels (C, N) x (N, C) to (C, C), of many positions at once."""
+    channels, positions = block.shape
+    blocks = positions // _BLOCK
+    whole = blocks * _BLOCK
+    left, right = (x[:, :whole].reshape(channels, blocks, _BLOCK) for x in (weighted, block))
+    second += (left.transpose(0, 1) @ right.permute(1, 2, 0)).sum(0, dtype=torch.float64)
+    second += weighted[:, whole:] @ block[:, whole:].T

@@ -1,8 +1,15 @@
-"""Windows: means over a Gaussian or a box about every pixel."""
+"""Windows: means over a Gaussian or a box about every pixel, or over what a pixel of a reduced copy sees."""
+
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_Mode = Literal["bilinear", "bicubic"]
+
+_STEEPEST = 32
+"""Times by which a GPU makes a picture smaller; the weights of more would not fit into its shared memory."""
 
 
 def blur(x: Tensor, sigma: float) -> Tensor:
@@ -51,3 +58,15 @@ def _counts(side: int, reach: int) -> Tensor:
     """How many of 2 `reach` + 1 places about each of `side` lie inside."""
     places = torch.arange(side)
     return (places + reach).clamp_max(side - 1) - (places - reach).clamp_min(0) + 1
+
+
+def antialiased(
+    x: Tensor, size: tuple[int, int], mode: Literal["bilinear", "bicubic"] = "bilinear"
+) -> Tensor:
+    """(B, C, H, W) at another size."""
+    sides = x.shape[-2:]
+    if tuple(sides) == size:
+        return x
+    steep = any(old > _STEEPEST * new for old, new in zip(sides, size, strict=True))
+    made = F.interpolate(x.cpu() if steep else x, size, mode=mode, antialias=True, align_corners=False)
+    return made.to(x.device)

@@ -53,12 +53,18 @@ def test_control_goes_with_any_method(haarmony, here):
     ("options", "told"),
     [
         (("--method", "rein"), "unknown method 'rein': choose wct2, histogram_matching, reinhard"),
-        (("--method", "reinhard", "--set", "steps=3"), "Reinhard has no option 'steps': choose strength"),
+        (
+            ("--method", "reinhard", "--set", "steps=3"),
+            "Reinhard has no option 'steps': choose device, strength",
+        ),
         (("--method", "reinhard", "--set", "strength=x"), "strength is a number from 0 to 1, got 'x'"),
         (("--method", "reinhard", "--set", "strength"), "expected --set NAME=VALUE"),
         (("--method", "reinhard", "--model", "vgg19"), "--model belongs to wct2"),
         (("--method", "reinhard", "--exact"), "--exact and --proxy belongs to wct2"),
         (("--set", "strength=1"), "wct2 has no options by --set"),
+        (("--device", "nowhere"), "cannot compute on 'nowhere'"),
+        (("--method", "reinhard", "--device", "nowhere"), "cannot compute on 'nowhere'"),
+        (("--method", "reinhard", "--set", "device=nowhere"), "cannot compute on 'nowhere'"),
         (
             ("--method", "reinhard", "--style-mask", "dusk.png"),
             "the style has a mask but the content",

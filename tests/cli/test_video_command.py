@@ -94,6 +94,7 @@ def test_frames_in_a_folder(haarmony, clip):
         (["clip.mp4", "dusk.png", "--style", "0=day.png"], "the style is given twice"),
         (["clip.mp4", "--style", "dusk.png"], "expected TIME=PATH such as 0:10=dusk.jpg"),
         (["clip.mp4", "--style", "0:00=day.png", "--style", "0=dusk.png"], "two styles are given for"),
+        (["clip.mp4", "dusk.png", "--device", "nowhere"], "cannot compute on 'nowhere'"),
         (["clip.mp4", "dusk.png", "--quality", "best"], "a CRF from 0 to 51"),
         (["clip.mp4", "dusk.png", "--codec", "prores"], "is not written with prores"),
         (["clip.mp4", "dusk.png", "--auto-masks", "1"], "in 2 to 8 kinds, got 1"),

@@ -7,6 +7,7 @@ from skimage.transform import resize
 from haarmony.errors import InputError, WeightsError
 from haarmony.media.image import Picture
 from haarmony.methods import Conditional, TextureNet
+from haarmony.methods.stylists import known_stylist
 from haarmony.networks.stylists import save_stylist
 from haarmony.networks.texture_net import TextureGenerator
 from haarmony.networks.transform_net import TransformNet
@@ -37,6 +38,14 @@ def test_any_size_and_kind_comes_back(files, picture, size):
         made = conditional(files, "a")(given)
         assert (made.shape[:2], made.dtype) == (size, given.dtype)
     assert TextureNet(style_name=files["one"])(content).shape == content.shape
+
+
+def test_a_network_on_another_device_is_another(files):
+    for name in (files["two"], "conditional"):
+        one, other = known_stylist(name), known_stylist(name, device="meta")
+        assert known_stylist(name, device=torch.device("cpu")) is one
+        assert {weight.device.type for weight in other.network.parameters()} == {"meta"}
+        assert {weight.device.type for weight in one.network.parameters()} == {"cpu"}
 
 
 def test_styles_are_mixed_by_their_weights(files, picture):

@@ -7,7 +7,7 @@ from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.matching import mean_std
 from haarmony.matting import MattingLaplacian
 from haarmony.methods import WCT, AdaIN, PhotoWCT
-from haarmony.methods.levelwise import cascade, whitening_colouring
+from haarmony.methods.levelwise import cascade, known_levels, whitening_colouring
 from haarmony.methods.method import Example, Step
 from haarmony.methods.photowct import smoothed
 from haarmony.moments import Moments
@@ -53,7 +53,7 @@ def loaded(monkeypatch, network) -> list[str]:
     names: list[str] = []
     for module in ("adain", "wct", "photowct"):
         monkeypatch.setattr(
-            f"haarmony.methods.{module}.known_levels", lambda name: names.append(name) or network
+            f"haarmony.methods.{module}.known_levels", lambda name, device: names.append(name) or network
         )
     return names
 
@@ -100,6 +100,14 @@ def test_large_pictures_are_worked_on_as_copies(method, picture, loaded):
 def test_a_backbone_is_a_network(method, name, picture, loaded):
     method(picture(20, 20), picture(20, 20, seed=1))
     assert loaded == [name]
+
+
+def test_a_network_on_another_device_is_another():
+    one = known_levels("compact_plain")
+    other = known_levels("compact_plain", "meta")
+    assert known_levels("compact_plain", torch.device("cpu")) is one
+    assert {weight.device.type for weight in other.parameters()} == {"meta"}
+    assert {weight.device.type for weight in one.parameters()} == {"cpu"}
 
 
 @pytest.mark.parametrize("network", ["colours"], indirect=True)

@@ -131,6 +131,23 @@ class TestEveryKind:
         np.testing.assert_allclose(result[:, 6:], 0.5)
 
 
+class TestDevices:
+    @pytest.mark.parametrize("name", sorted(methods.METHODS))
+    def test_one_that_there_is_not_is_refused_before_any_work(self, picture, name):
+        options = {"device": "nowhere"} | ({"backbone": "nothing"} if name == "neural_style" else {})
+        method = methods.make(name, options)
+        steps = []
+        with pytest.raises(InputError, match="cannot compute on 'nowhere'") as error:
+            method(picture(), *(["nothing.png"] if method.takes_style else []), watch=steps.append)
+        assert "\n" not in str(error.value)
+        assert not steps
+
+    def test_a_texture_of_noise_is_refused_one_too(self):
+        method = methods.make("texture_net", {"style_name": "gravel", "size": "16x16", "device": "nowhere"})
+        with pytest.raises(InputError, match="cannot compute on 'nowhere'"):
+            method(None)
+
+
 class TestMistakes:
     @pytest.mark.parametrize(
         ("style", "masks", "told"),

@@ -62,6 +62,13 @@ def test_the_embedded_one_has_four_levels():
     assert load_backbone("compact") is backbone
 
 
+def test_one_on_another_device_is_another():
+    one, other = load_backbone("compact"), load_backbone("compact", torch.device("meta"))
+    assert load_backbone("compact", "cpu") is one
+    assert {weight.device.type for weight in other.parameters()} == {"meta"}
+    assert {weight.device.type for weight in one.parameters()} == {"cpu"}
+
+
 @pytest.mark.data
 @pytest.mark.skipif("HAARMONY_WEIGHTS" not in os.environ, reason="set HAARMONY_WEIGHTS")
 def test_the_layers_of_the_papers_are_there():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from haarmony.networks import winograd
+from haarmony.networks import remembered, winograd
 from haarmony.networks.autoencoder import Skip
 from haarmony.networks.vgg19 import (
     VGG19,
@@ -138,13 +138,13 @@ def test_changed_weights_are_prepared_anew() -> None:
 def test_prepared_kernels_go_with_their_weights() -> None:
     convolution, x = ReflectedConvolution(4, 16), torch.randn(1, 4, 32, 40)
     gc.collect()
-    before = len(winograd._PREPARED)
+    before = len(remembered._KNOWN)
     with torch.no_grad():
         convolution(x)
-    assert len(winograd._PREPARED) == before + 1
+    assert len(remembered._KNOWN) == before + 1
     del convolution
     gc.collect()
-    assert len(winograd._PREPARED) == before
+    assert len(remembered._KNOWN) == before
 
 
 def test_other_types_take_the_plain_way() -> None:

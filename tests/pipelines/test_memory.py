@@ -4,6 +4,7 @@ import pytest
 from haarmony.errors import InputError
 from haarmony.networks.compact import Compact
 from haarmony.pipelines.memory import TILE_BYTES, budget, fits, tile_side
+from haarmony.pipelines.rows import CPU
 
 
 def test_less_memory_makes_smaller_tiles_that_fit() -> None:
@@ -27,9 +28,9 @@ def test_too_little_memory_is_one_line_that_says_how_much_is_missing() -> None:
 
 def test_the_budget_is_what_is_left() -> None:
     free = psutil.virtual_memory().available
-    assert 0.3 * free < budget(None) < 0.7 * free
-    assert 0 < budget(1 << 40) < 1 << 40
-    assert budget(1) < 0
+    assert 0.3 * free < budget(None, CPU) < 0.7 * free
+    assert 0 < budget(1 << 40, CPU) < 1 << 40
+    assert budget(1, CPU) < 0
 
 
 def test_a_picture_in_one_piece() -> None:

@@ -33,3 +33,10 @@ class Instead(Excusing):
     ) -> None:
         """Collect one value."""
         super().__call__(parser, namespace, [*getattr(namespace, self.dest), values])
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where to compute."""
+    parser.add_argument(
+        "--device", default="cpu", metavar="NAME", help="where to compute: cpu (the default), cuda, cuda:1"
+    )

@@ -55,6 +55,7 @@ def chosen(options: argparse.Namespace) -> "Method | None":
     for name, flag in _OF_WCT2.items():
         if getattr(options, name) not in (None, []):
             raise InputError(f"{flag} belongs to {DEFAULT}: options of {options.method} are given by --set")
+    settings.setdefault("device", options.device)
     if options.strength is not None:
         settings["strength"] = str(options.strength)
     if options.style_name:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
+from haarmony.cli.arguments import add_device
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.errors import InputError
 
@@ -59,6 +60,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="N",
         help="pictures in work at once, a thread each (default: one a processor)",
     )
+    add_device(parser)
     parser.add_argument("--shard", type=_part, default=(1, 1), metavar="I/N", help="one part of N, from 1/N")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
@@ -88,7 +90,7 @@ def _run(options: argparse.Namespace) -> None:
         else:
             jobs = dataset.cue_conflicts(sources, styles, seed=options.seed, each=options.cue_conflict)
         mine = dataset.shard(jobs, *options.shard)
-        method, strength = _method(name, _settings(options.settings))
+        method, strength = _method(name, _settings(options.settings), options.device)
         begin(
             options.output,
             {
@@ -126,15 +128,16 @@ def _settings(given: list[str]) -> dict[str, str]:
     return {name.strip().replace("-", "_"): value for name, _, value in pairs}
 
 
-def _method(name: str, settings: dict[str, str]) -> tuple[Any, float]:
+def _method(name: str, settings: dict[str, str], device: str) -> tuple[Any, float]:
     """The method, and the strength where it is WCT2, whose loaded model does not keep it."""
     if name != _DEFAULT:
         from haarmony.methods import make
 
-        method = make(name, settings)
+        method = make(name, {"device": device, **settings})
         if not (method.takes_style and hasattr(method, "strength")):
             raise InputError(f"{name} does not give a picture the look of a style: choose another method")
         return method, 1.0
+    from haarmony.devices import usable
     from haarmony.methods.wct2 import WCT2, check_request
 
     unknown = settings.keys() - {"model", "strength"}
@@ -145,7 +148,7 @@ def _method(name: str, settings: dict[str, str]) -> tuple[Any, float]:
     except ValueError:
         raise InputError(f"strength is a number from 0 to 1, got {settings['strength']!r}") from None
     check_request(strength, has_content_mask=False, has_style_mask=False)
-    return WCT2.load(settings.get("model", "compact")), strength
+    return WCT2.load(settings.get("model", "compact")).to(usable(device)), strength
 
 
 def _refuse_overlap(given: Path, output: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli import by_method
-from haarmony.cli.arguments import Excusing, Instead
+from haarmony.cli.arguments import Excusing, Instead, add_device
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
@@ -170,6 +170,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="that the process may take, with K, M or G: tiles are made to fit (default: half of what is "
         "free)",
     )
+    add_device(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
 
@@ -270,7 +271,11 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
         "mix": options.mix or "maps",
         "stages": options.stages,
         "ways": Ways(
-            options.detail, options.statistics, options.max_memory, shares=dict(options.level_strength)
+            options.detail,
+            options.statistics,
+            options.max_memory,
+            shares=dict(options.level_strength),
+            device=options.device,
         ),
         "control": Control(options.preserve, options.protect, options.grain),
     }

@@ -6,7 +6,7 @@ import time
 import warnings
 from typing import Any, Final
 
-from haarmony.cli.arguments import Instead
+from haarmony.cli.arguments import Instead, add_device
 from haarmony.cli.console import counting, say, working
 from haarmony.cli.inputs import open_style
 from haarmony.cli.paths import refuse_replacing
@@ -99,6 +99,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="a CRF, less is better (default: h264 17, hevc 20, av1 26); for prores proxy, lt, standard, "
         "hq (default) or 4444",
     )
+    add_device(parser)
     parser.add_argument("--resume", action="store_true", help="go on with what was stopped")
     parser.add_argument(
         "--keep-partial", action="store_true", help="of a damaged film, take what can be decoded"
@@ -125,6 +126,7 @@ def _run(options: argparse.Namespace) -> None:
             header = open_film(options.clip, keep_partial=options.keep_partial).header
         from haarmony.pipelines.clip import transfer_film
         from haarmony.pipelines.control import Control
+        from haarmony.pipelines.ways import Ways
 
         style: Any = {seconds: open_style(path) for seconds, path in schedule.items()}
         if options.style is not None:
@@ -141,6 +143,7 @@ def _run(options: argparse.Namespace) -> None:
             content_mask=options.content_mask,
             style_mask=options.style_mask,
             auto_masks=options.auto_masks,
+            ways=Ways(device=options.device),
             control=Control(options.preserve, options.protect, grain="keep"),
             codec=options.codec,
             quality=options.quality,

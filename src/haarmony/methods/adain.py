@@ -47,9 +47,9 @@ class AdaIN(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network = known_levels(_NETWORKS[self.backbone])
+        network = known_levels(_NETWORKS[self.backbone], content.picture.device)
         picture = cascade(
-            network.to(content.picture.device),
+            network,
             offered(content, self.preserve),
             [prepared(content, style, self.preserve) for style in styles],
             levels=(4,),

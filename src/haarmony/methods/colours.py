@@ -24,10 +24,10 @@ def prepared(content: Example, style: Example, preserve: Preserve) -> Example:
     if preserve == "none":
         return style
     if preserve == "luminance":
-        own, wanted = (Moments.of(luma(one.picture)[0]) for one in (style, content))
+        own, wanted = (Moments.of(luma(one.picture)[0]).cpu() for one in (style, content))
         mapped = mean_std(own, wanted)(luma(style.picture)).expand_as(style.picture).contiguous()
     else:
-        own, wanted = (Moments.of(one.picture[0]) for one in (style, content))
+        own, wanted = (Moments.of(one.picture[0]).cpu() for one in (style, content))
         mapped = gaussian_ot(own, wanted)(style.picture)
     return replace(style, picture=mapped.clamp(0, 1))
 

@@ -51,7 +51,7 @@ class Conditional(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        trained = known_stylist(self.network)
+        trained = known_stylist(self.network, device=content.picture.device)
         if not isinstance(trained.network, TransformNet):
             raise InputError(f"{self.network} makes a texture from noise: run it by texture_net")
         mix = self._mix(trained.styles)

@@ -57,7 +57,7 @@ class DeepPhoto(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        backbone = load_backbone(self.backbone).to(content.picture.device)
+        backbone = load_backbone(self.backbone, content.picture.device)
         height, width = fitted(content.size, self.side)
         copy = example_at(content, (height, width))
         padded = padded_regions(copy, backbone.smallest)

@@ -55,10 +55,15 @@ class Levelwise(Transfer):
             raise InputError(f"every level is matched once, got {','.join(map(str, self.levels))}")
 
 
+def known_levels(name: str, device: torch.device | str = "cpu") -> LevelAutoencoder:
+    """A network by its name in `networks.weights`, on a device; read once a process for each."""
+    return _known_levels(name, str(device))
+
+
 @cache
-def known_levels(name: str) -> LevelAutoencoder:
-    """A network by its name in `networks.weights`; read once a process."""
-    return WaveletLevels(load_network(name)[0]) if name in MODELS else load_levels(name)[0]
+def _known_levels(name: str, device: str) -> LevelAutoencoder:
+    network = WaveletLevels(load_network(name)[0]) if name in MODELS else load_levels(name)[0]
+    return network.to(device)
 
 
 @torch.no_grad()

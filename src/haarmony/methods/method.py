@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from haarmony.devices import full_precision, usable
 from haarmony.errors import InputError
 from haarmony.media.image import Picture, to_pil, to_profile
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture, to_tensor
@@ -103,6 +104,7 @@ class Method(ABC):
         takes_style: whether it is given a style picture, or brings its styles along.
         takes_several: whether it takes several styles with weights.
         takes_masks: whether it can match regions.
+        device: where it is computed, unless a content that is a tensor lies elsewhere than in main memory.
     """
 
     paper: ClassVar[str]
@@ -112,6 +114,8 @@ class Method(ABC):
     takes_several: ClassVar[bool] = False
     takes_masks: ClassVar[bool] = True
 
+    device: str = option("cpu", "where it is computed: cpu, cuda, cuda:1")
+
     def __post_init__(self) -> None:
         check_settings(self)
 
@@ -119,6 +123,14 @@ class Method(ABC):
     def takes_content(self) -> bool:
         """Whether it changes a picture, or makes one of nothing."""
         return True
+
+    def placed(self, tensor: Tensor) -> Tensor:
+        """A picture where it is computed.
+
+        Raises:
+            InputError: for a device that cannot be used here.
+        """
+        return tensor.to(usable(self.device)) if tensor.device.type == "cpu" else tensor
 
     @abstractmethod
     def __call__(
@@ -181,11 +193,13 @@ class Transfer(Method):
         if is_pillow or isinstance(content, (str, os.PathLike)):
             content = to_picture(content)
         tensor, back = to_tensor(content)
+        tensor = self.placed(tensor)
         profile = content.profile if isinstance(content, Picture) else None
         regions, styles = None, _examples(pairs, masks, profile, tensor.device)
         if content_mask is not None:
             regions, styles = _matched(tensor, content_mask, styles)
-        results = [self._blended(Example(one[None], regions), styles, watch) for one in tensor]
+        with full_precision():
+            results = [self._blended(Example(one[None], regions), styles, watch) for one in tensor]
         result = back(torch.cat(results).clamp_(0, 1))
         return to_pil(result) if is_pillow else result
 

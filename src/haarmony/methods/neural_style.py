@@ -74,7 +74,7 @@ class NeuralStyle(Transfer):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        backbone = load_backbone(self.backbone).to(content.picture.device)
+        backbone = load_backbone(self.backbone, content.picture.device)
         backbone.check((*self._style_layers(backbone), *self._content_layers(backbone)))
         styles = [prepared(content, style, self.preserve) for style in styles]
         seen = offered(content, self.preserve)

@@ -15,6 +15,7 @@ from haarmony.losses import Embedding, StyleLoss, embedding
 from haarmony.methods.method import Example, paired_weights
 from haarmony.networks.backbone import Backbone
 from haarmony.regions import Regions
+from haarmony.windows import antialiased
 
 _TINY = 1e-12
 
@@ -119,9 +120,7 @@ def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     """A picture at another size, antialiased."""
-    if size == _size(picture):
-        return picture
-    return F.interpolate(picture, size, mode="bicubic", antialias=True, align_corners=False)
+    return antialiased(picture, size, "bicubic")
 
 
 def enlarged(picture: Tensor, smallest: int) -> Tensor:
@@ -143,8 +142,10 @@ def padded_regions(example: Example, smallest: int) -> Example:
     regions = example.regions
     if regions is not None:
         height, width = regions.values.shape[-2:]
-        rows = torch.arange(max(height, smallest * height // example.size[0])).clamp_max(height - 1)
-        columns = torch.arange(max(width, smallest * width // example.size[1])).clamp_max(width - 1)
+        rows, columns = (
+            torch.arange(max(side, smallest * side // own), device=regions.values.device).clamp_max(side - 1)
+            for side, own in zip((height, width), example.size, strict=True)
+        )
         values = regions.values[..., rows, :][..., columns]
         regions = Regions(regions.labels, values, regions.rest)
     return Example(enlarged(example.picture, smallest), regions, example.share)

@@ -58,9 +58,9 @@ class PhotoWCT(Levelwise):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network = known_levels(_NETWORKS[self.backbone])
+        network = known_levels(_NETWORKS[self.backbone], content.picture.device)
         stylized = cascade(
-            network.to(content.picture.device),
+            network,
             content,
             styles,
             levels=self.levels,

@@ -14,12 +14,12 @@ from functools import reduce
 from operator import add
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from haarmony.guided import guide, guided_weights
 from haarmony.methods.method import Example, Transfer, Watch, paired_weights
 from haarmony.moments import Moments
+from haarmony.windows import antialiased
 
 ColourMap = Callable[[Tensor], Tensor]
 """(1, 3, h, W) in [0, 1] to the same shape."""
@@ -79,7 +79,7 @@ def strips_of(picture: Tensor, weight: Tensor | None) -> Iterator[tuple[Tensor, 
 def moments_in_rows(picture: Tensor, weight: Tensor | None, space: ColourMap) -> Moments:
     """The Moments of a picture's colours in another space, strip by strip."""
     parts = strips_of(picture, weight)
-    return reduce(add, (Moments.of(space(x[None, :, None])[0], w) for x, w in parts))
+    return reduce(add, (Moments.of(space(x[None, :, None])[0], w) for x, w in parts)).cpu()
 
 
 def _strips(picture: Tensor) -> Iterator[tuple[int, int]]:
@@ -92,8 +92,5 @@ def _guides(picture: Tensor, weights: Sequence[Tensor]) -> Tensor:
     height, width = picture.shape[-2:]
     scale = min(1.0, _GUIDE_SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
-    small, areas = (
-        F.interpolate(one, size, mode="bilinear", antialias=True)
-        for one in (picture, torch.stack(list(weights))[None])
-    )
+    small, areas = (antialiased(one, size) for one in (picture, torch.stack(list(weights))[None]))
     return guide(small, areas[0])

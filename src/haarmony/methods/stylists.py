@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,32 +20,37 @@ from haarmony.networks.weights import STYLISTS, load_stylist
 
 
 @cache
-def _shipped(name: str) -> Trained:
-    return load_stylist(name)
+def _shipped(name: str, device: str) -> Trained:
+    return _placed(load_stylist(name), device)
 
 
 @cache
-def _of_file(path: str, changed: int) -> Trained:
-    return read_stylist(path)
+def _of_file(path: str, changed: int, device: str) -> Trained:
+    return _placed(read_stylist(path), device)
 
 
-def known_stylist(name: str, *, prefix: str = "") -> Trained:
-    """A network by its name or file; read once a process, and again when the file has changed.
+def _placed(trained: Trained, device: str) -> Trained:
+    return replace(trained, network=trained.network.to(device))
+
+
+def known_stylist(name: str, *, prefix: str = "", device: torch.device | str = "cpu") -> Trained:
+    """A network by its name or file; read once a process and device, and again when the file has changed.
 
     Args:
         name: as the user gives it.
         prefix: of the names of shipped networks, which the user leaves out.
+        device: where the network shall be.
 
     Raises:
         InputError: for what is neither.
         WeightsError: for a file that holds no such network.
     """
     if prefix + name in STYLISTS:
-        return _shipped(prefix + name)
+        return _shipped(prefix + name, str(device))
     if not Path(name).is_file():
         names = ", ".join(one.removeprefix(prefix) for one in STYLISTS if one.startswith(prefix))
         raise InputError(f"no network is known by the name {name!r}: choose {names}, or a file of your own")
-    return _of_file(name, Path(name).stat().st_mtime_ns)
+    return _of_file(name, Path(name).stat().st_mtime_ns, str(device))
 
 
 @torch.no_grad()
@@ -52,7 +58,7 @@ def in_style(network: TransformNet, content: Example, mix: Tensor, side: int) ->
     """The content in a mixture of styles, (1, 3, H, W) of its size.
 
     Args:
-        network: that knows the styles.
+        network: that knows the styles, on the content's device.
         content: the picture.
         mix: (S,) shares, which sum to 1.
         side: long side of the copy that is worked on, at most.
@@ -60,7 +66,6 @@ def in_style(network: TransformNet, content: Example, mix: Tensor, side: int) ->
     height, width = size = fitted(content.size, side)
     tell_reduced(content.size, size)
     picture = resized(content.picture, size).clamp(0, 1)
-    network = network.to(picture.device)
     made = network(enlarged(picture, SMALLEST), mix[None].to(picture))[..., :height, :width]
     return resized(made, content.size)
 
@@ -72,7 +77,8 @@ def texture_of(network: TextureGenerator, size: tuple[int, int], seed: int) -> T
     step = network.step
     least = 8 * step  # of less, instance normalisation sees too little to know the texture
     whole = max(least, -(-height // step) * step), max(least, -(-width // step) * step)
-    made: Tensor = network(network.noise(whole, 1, torch.Generator().manual_seed(seed)))
+    noise = network.noise(whole, 1, torch.Generator().manual_seed(seed))
+    made: Tensor = network([one.to(network.colour.weight) for one in noise])
     return made[..., :height, :width]
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from haarmony.devices import full_precision, usable
 from haarmony.errors import InputError
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture
 from haarmony.methods.colours import offered, restored
@@ -76,20 +77,22 @@ class TextureNet(Transfer):
             InputError: for a content, or no size, where the network makes a texture; and see
                 `Transfer.__call__`.
         """
-        network = known_stylist(self.style_name, prefix=_PREFIX).network
-        if isinstance(network, TextureGenerator):
+        if not self.takes_content:
             if content is not None or style is not None or content_mask is not None or style_mask is not None:
                 raise InputError(f"{self.style_name} makes a texture from noise: leave content and style out")
             if self.size is None:
                 raise InputError("a texture has no content to take its size from: give size, such as 512x512")
-            return to_picture(texture_of(network, self.size, self.seed))
+            network = known_stylist(self.style_name, prefix=_PREFIX, device=usable(self.device)).network
+            assert isinstance(network, TextureGenerator)
+            with full_precision():
+                return to_picture(texture_of(network, self.size, self.seed))
         if self.size is not None:
             raise InputError("the result has the content's size: leave size out")
         return super().__call__(content, style, content_mask=content_mask, style_mask=style_mask, watch=watch)
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network = known_stylist(self.style_name, prefix=_PREFIX).network
+        network = known_stylist(self.style_name, prefix=_PREFIX, device=content.picture.device).network
         assert isinstance(network, TransformNet)
         made = in_style(network, offered(content, self.preserve), torch.ones(1), self.side)
         return restored(content.picture, made, self.preserve)

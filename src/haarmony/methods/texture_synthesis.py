@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from haarmony.descent import Objective, Optimiser, minimise
+from haarmony.devices import full_precision
 from haarmony.errors import InputError
 from haarmony.losses import StyleLoss
 from haarmony.media.image import Picture, to_pil
@@ -98,8 +99,10 @@ class TextureSynthesis(Method):
         like = np.zeros((*made_of.shape[-2:], 3), content.dtype)
         return to_tensor(like)[1](made_of)
 
+    @full_precision()
     def _made(self, example: Tensor, watch: Watch) -> Tensor:
-        backbone = load_backbone(self.backbone).to(example.device)
+        example = self.placed(example)
+        backbone = load_backbone(self.backbone, example.device)
         layers = self.layers or backbone.style_layers
         backbone.check(layers)
         example = resized(example, fitted(_size(example), self.side)).clamp(0, 1)
@@ -139,8 +142,8 @@ class TextureSynthesis(Method):
     def _noise(self, example: Tensor, size: tuple[int, int]) -> Tensor:
         """White noise with the mean and deviation of the example's colours."""
         generator = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(1, 3, *size, generator=generator).to(example.device)
-        moments = Moments.of(example[0])
+        noise = torch.randn(1, 3, *size, generator=generator)
+        moments = Moments.of(example[0]).cpu()
         mean, deviation = moments.mean, moments.covariance().diagonal().clamp_min(0).sqrt()
         return (mean.view(1, 3, 1, 1) + deviation.view(1, 3, 1, 1) * noise).to(example).clamp(0, 1)
 

@@ -45,9 +45,9 @@ class WCT(Levelwise):
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""
-        network = known_levels(BACKBONES[self.backbone])
+        network = known_levels(BACKBONES[self.backbone], content.picture.device)
         picture = cascade(
-            network.to(content.picture.device),
+            network,
             content,
             styles,
             levels=self.levels,

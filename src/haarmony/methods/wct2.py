@@ -52,6 +52,7 @@ from haarmony.networks.autoencoder import LEVELS, Skips, WaveletAutoencoder
 from haarmony.networks.weights import load_network
 from haarmony.regions import WHOLE, Regions, Weights, match_regions, weights_at
 from haarmony.style import Style
+from haarmony.windows import antialiased
 
 
 def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bool) -> None:
@@ -314,10 +315,7 @@ class WCT2(nn.Module):
         return max(1, round(size[0] * side / max(size))), max(1, round(size[1] * side / max(size)))
 
     def _reduced(self, picture: Tensor) -> Tensor:
-        size = self.work_size(_size(picture))
-        if size == _size(picture):
-            return picture
-        return F.interpolate(picture, size, mode="bilinear", antialias=True)
+        return antialiased(picture, self.work_size(_size(picture)))
 
     def enlarged(self, picture: Tensor) -> Tensor:
         """Borders repeated on the right and below a picture that is too small for the network."""

@@ -58,17 +58,26 @@ class CompactFeatures(Backbone):
         return found
 
 
-@lru_cache(maxsize=2)
-def load_backbone(name: str) -> Backbone:
-    """A backbone, loaded once.
+def load_backbone(name: str, device: torch.device | str = "cpu") -> Backbone:
+    """A backbone on a device, loaded once for each.
 
     Args:
         name: `vgg19`, `compact`, or the path of the state dict of a VGG or a ResNet, .pth or .safetensors.
+        device: where it shall be.
 
     Raises:
         InputError: for a name that is neither known nor a file.
         WeightsError: for weights that are missing, damaged or of another network.
     """
+    return _on_device(name, str(device))
+
+
+@lru_cache(maxsize=2)
+def _on_device(name: str, device: str) -> Backbone:
+    return _read(name).to(device)
+
+
+def _read(name: str) -> Backbone:
     if name == "vgg19":
         return VGG(_in_order(oxford_vgg19()), bgr=True).eval()
     if name == "compact":

@@ -19,7 +19,8 @@ from haarmony.errors import InputError
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
 from haarmony.networks.pooling import POOLINGS, PoolingName
-from haarmony.pages import empty_channels_last
+from haarmony.networks.remembered import remembered
+from haarmony.pages import empty_channels_last, traced
 from haarmony.wavelets import Bands, haar_filters, haar_merge
 
 Variant = Literal["sum", "cat5"]
@@ -166,10 +167,13 @@ class ReflectedConvolution(nn.Conv2d):
 
 
 def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 3x3 convolution that sees x reflected beyond its border, without a padded copy of x.
+    """A 3x3 convolution that sees x reflected beyond its border. Sides are at least 2.
 
-    Zeros beyond the border spoil the outermost lines alone; those are convolved again. Sides are at least 2.
+    On a CPU without a padded copy of x: zeros beyond the border spoil the outermost lines alone, and those
+    are convolved again. Elsewhere a copy costs less than so many small convolutions.
     """
+    if x.device.type != "cpu":
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
     out = F.conv2d(x, weight, bias, padding=1)
     for line, near, pad in ((0, slice(0, 2), (1, 0)), (-1, slice(-2, None), (0, 1))):
         rows = F.pad(x[..., near, :], (1, 1, *pad), mode="reflect")
@@ -241,7 +245,7 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify:
             _add_phases(bands, phases, target, rectify=rectify)
     else:
         padded = F.pad(torch.cat([low, *skip.high], 1), (1, 1, 1, 1), mode="replicate")
-        kernels = _phase_kernels(weight[:, :channels])
+        kernels = _kept_phase_kernels(weight, channels)
         height, width = _size(low)
         out = convolve_reflected(original, weight[:, channels:], bias)
         for row in range(2):
@@ -272,17 +276,28 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
             out[max(0, 2 * top - 1) : 2 * end - 1].clamp_min_(0)
 
 
+def _kept_phase_kernels(weight: Tensor, channels: int) -> Tensor:
+    """`_phase_kernels` of the first channels of a weight; made once where nothing is learnt."""
+
+    def make() -> Tensor:
+        return _phase_kernels(weight[:, :channels])
+
+    learns = torch.is_grad_enabled() and weight.requires_grad
+    return make() if learns or traced() else remembered("phase kernels", (weight,), channels, make)
+
+
 def _phase_kernels(kernel: Tensor) -> Tensor:
     """3x3 kernels (O, 4C, 3, 3) over LL, LH, HL, HH as 2x2 kernels (2, 2, O, 4C, 2, 2), one a position."""
     low, high = haar_filters()[0, :, 0] * 2**0.5, haar_filters()[2, :, 0] * 2**0.5
     # fold[band, position, small tap, large tap], along one side. The large map at 2i + position + tap - 1 is
     # the small one at i + cell, times the filter's value at phase; small taps begin at i + position - 1.
-    fold = torch.zeros(2, 2, 2, 3, dtype=kernel.dtype, device=kernel.device)
+    fold = torch.zeros(2, 2, 2, 3)
     for band, synthesis in enumerate((low, high)):
         for position in range(2):
             for tap in range(3):
                 cell, phase = divmod(position + tap - 1, 2)
                 fold[band, position, cell + 1 - position, tap] = synthesis[phase]
+    fold = fold.to(kernel)
     outputs, inputs = kernel.shape[:2]
     bands = kernel.reshape(outputs, 2, 2, inputs // 4, 3, 3)
     return torch.einsum("apuy,bqvx,oabcyx->pqoabcuv", fold, fold, bands).flatten(3, 5)

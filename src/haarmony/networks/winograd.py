@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from haarmony.networks.remembered import remembered
 from haarmony.pages import traced
 
 _POINTS = 6
@@ -169,27 +169,14 @@ def prepared(
 
     It is remembered, under `name`, as long as the weight lives, is not changed, and the plan is the same.
     """
-    known = _PREPARED.setdefault(weight, {})
-    kernel: Kernel
-    tensors = [(one.data_ptr(), _version(one)) for one in (weight, bias) if one is not None]
-    state = tensors, size, torch.get_num_threads()
-    if name in known:
-        before, kernel = known[name]
-        if before == state:
-            return kernel
-    taken = part(weight)
-    outputs, inputs, taps, _ = taken.shape
-    known.pop(name, None)
-    kernel = evaluate(Plan.of(inputs, outputs, taps, size), taken, bias)
-    known[name] = state, kernel
-    return kernel
 
+    def make() -> Kernel:
+        taken = part(weight)
+        outputs, inputs, taps, _ = taken.shape
+        return evaluate(Plan.of(inputs, outputs, taps, size), taken, bias)
 
-_PREPARED: Any = WeakTensorKeyDictionary()
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
+    weights = (weight,) if bias is None else (weight, bias)
+    return remembered(name, weights, (size, torch.get_num_threads()), make)
 
 
 def convolve_strips(

@@ -136,7 +136,7 @@ def found(
 
 def seen_style(wct2: WCT2, style: PictureLike, profile: bytes | None) -> Tensor:
     """A style picture in a profile, (1, 3, H, W) as the network sees it."""
-    with style_rows(style, profile) as rows:
+    with style_rows(style, profile, wct2.device) as rows:
         return _small(wct2, rows)
 
 

@@ -93,7 +93,7 @@ def controlled(
         elif control.preserve == "color":
             band = with_luminosity(before, band)
         if protected is not None:
-            band = torch.lerp(band.clamp(0, 1), before, protected[top:bottom])
+            band = torch.lerp(band.clamp(0, 1), before, protected[top:bottom].to(band))
         yield band
         top = bottom
 
@@ -114,6 +114,11 @@ class Smooth:
     def width(self) -> int:
         """In pixels."""
         return self.picture.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the picture is."""
+        return self.picture.device
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, the same whatever band they are asked for in."""
@@ -158,7 +163,7 @@ def _luminosity(picture: Tensor) -> Tensor:
 def _weights(mask: MaskLike, size: tuple[int, int]) -> Tensor:
     """How protected every pixel is, (H, W)."""
     regions = Regions.of(to_mask(mask, size=size))
-    for name in ("white", "1"):
+    for name in ("white", "1", "255"):
         if name in regions.labels:
             return regions.only([name]).at(size)[name]
     raise InputError(

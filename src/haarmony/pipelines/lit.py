@@ -153,7 +153,7 @@ def settled(
         parts = parts_of(one, style_mask, mix=mix)
         if auto_masks is not None:
             only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
-            pictures.append(seen_style(wct2, only, None).to(wct2.device))
+            pictures.append(seen_style(wct2, only, None))
         made = one_style(wct2, parts, profile=None, mix=mix, ways=ways)
         made.check_model(wct2.identity)
         styles.append(made)

@@ -36,7 +36,7 @@ from haarmony.pipelines.control import controlled
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.places import ABOUT, small
-from haarmony.pipelines.rows import CACHED, Rows, SampleRows, TensorRows, cuts, reduced, samples
+from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, passes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.side_by_side import side_by_side
@@ -216,7 +216,7 @@ def _mapped(
     frame: Frame, maps: Tensor | RegionFields, lit: Lit, steadied: Callable[[], Tensor] | None
 ) -> Frame:
     def changed(rows: Rows) -> Iterator[Tensor]:
-        for top, bottom in cuts(rows.height, rows.width, CACHED):
+        for top, bottom in passes(rows):
             band = rows.rows(top, bottom)
             yield blend(band, apply_field(band, maps, top=top, height=rows.height), lit.strength)
 
@@ -229,7 +229,8 @@ def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
         for frame, span in frames:
             if frame.index < start:
                 continue
-            side = tile_side(lit.wct2.network, frame.pixels.shape[1], budget(lit.ways.max_memory))
+            memory = budget(lit.ways.max_memory, lit.wct2.device)
+            side = tile_side(lit.wct2.network, frame.pixels.shape[1], memory)
             maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
             regions = plans.places.of(frame.index)
             yield _controlled(
@@ -256,4 +257,4 @@ def _controlled(
     calm = None if steadied is None else TensorRows(steadied.to(lit.wct2.device))
     bands = controlled(rows, lit.control, change, steadied=calm)
     dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
-    return replace(frame, pixels=np.concatenate([samples(band.cpu(), dtype).numpy() for band in bands]))
+    return replace(frame, pixels=np.concatenate([samples(band, dtype).numpy() for band in bands]))

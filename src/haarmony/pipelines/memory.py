@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psutil
+import torch
 
 from haarmony.errors import InputError
 from haarmony.networks.autoencoder import WaveletAutoencoder
@@ -10,7 +11,7 @@ from haarmony.networks.autoencoder import WaveletAutoencoder
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
 
-TILE_BYTES = 1 << 30
+TILE_BYTES, GPU_TILE_BYTES = 1 << 30, 1 << 33
 """What one tile takes at most: larger ones are hardly faster."""
 
 SMALLEST_TILE = 64
@@ -18,12 +19,18 @@ _BAND_BYTES = 56
 """A pixel of the bands of rows that a row of tiles is cut from and put together in, and what stays behind."""
 
 
-def budget(most: int | None) -> int:
+def budget(most: int | None, device: torch.device) -> int:
     """The bytes that are left for a transfer.
 
     Args:
         most: that the whole process may take; None for a safe share of what is free.
+        device: whose memory counts.
     """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        reserved = torch.cuda.memory_reserved(device)
+        unused = reserved - torch.cuda.memory_allocated(device)
+        return int(SHARE * (free + unused)) if most is None else most - reserved + unused
     if most is None:
         return int(SHARE * psutil.virtual_memory().available)
     return most - int(psutil.Process().memory_info().rss)
@@ -40,7 +47,8 @@ def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
     Raises:
         InputError: when they allow none.
     """
-    memory = min(memory, TILE_BYTES)
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    memory = min(memory, TILE_BYTES if on_cpu else GPU_TILE_BYTES)
     pixel, column = network.bytes_per_pixel, _BAND_BYTES * width
     outer = ((column**2 + 4 * pixel * max(0, memory)) ** 0.5 - column) / (2 * pixel)
     side = int(outer - 2 * network.reach) // network.stride * network.stride

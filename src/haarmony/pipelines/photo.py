@@ -130,7 +130,7 @@ def transfer(
     result = torch.empty_like(tensor)
     for picture, out in zip(tensor, result, strict=True):
         top = 0
-        own = TensorRows(picture[None])
+        own = TensorRows(picture[None].to(wct2.device))
         there = own if space == profile else TensorRows(in_profile(own.picture, profile, space))
         if auto_masks is not None:
             made, regions = found(wct2, there, only, space, auto_masks)
@@ -263,7 +263,7 @@ def _file_to_file(
             check_writable(output, size=(header.height, header.width))
             space = common_profile(parts, header.profile)
             regions: Regions | None
-            own, there = SourceRows(source, header.profile), SourceRows(source, space)
+            own, there = (SourceRows(source, one, wct2.device) for one in (header.profile, space))
             if auto_masks is not None:
                 made, regions = found(wct2, there, only, space, auto_masks)
             else:
@@ -314,7 +314,7 @@ def changed(
 def _through_the_network(
     wct2: WCT2, content: Rows, style: Style, strength: float, regions: Regions | None, ways: Ways
 ) -> Iterator[Tensor]:
-    memory = budget(ways.max_memory)
+    memory = budget(ways.max_memory, wct2.device)
     seen = ways.seen(content)
     in_one_piece = fits(wct2.network, seen.height * seen.width, memory)
     if seen is content and in_one_piece:
@@ -337,7 +337,7 @@ def _samples(bands: Iterator[Tensor], source: Source, depth: int) -> Iterator[ND
         for top, bottom in cuts(band.shape[-2], band.shape[-1]):
             part = band[..., top:bottom, :]
             if source.header.has_alpha:
-                alpha = planes(source.read(start + top, start + bottom)[..., 3:])
+                alpha = planes(source.read(start + top, start + bottom)[..., 3:], part.device)
                 part = torch.cat([part, alpha], 1)
             yield samples(part, dtype).numpy()
         start += band.shape[-2]

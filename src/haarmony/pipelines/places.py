@@ -65,7 +65,7 @@ class Given:
         self._wct2, self._masks = wct2, masks
 
     def known(self, samples: Samples) -> list[Known]:  # noqa: D102
-        return [(planes(one.pixels).to(self._wct2.device), self.of(one.index)) for one in samples.frames]
+        return [(planes(one.pixels, self._wct2.device), self.of(one.index)) for one in samples.frames]
 
     def see(self, frame: FrameLike, span: Span) -> None:  # noqa: D102
         pass
@@ -147,9 +147,9 @@ def found_in(wct2: WCT2, samples: Samples, styles: Sequence[Tensor], count: int)
 
 def small(wct2: WCT2, pixels: NDArray[Any]) -> Tensor:
     """A frame (H, W, 3) as the network sees it, (1, 3, h, w)."""
-    rows = SampleRows(pixels)
-    return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width)))).to(wct2.device)
+    rows = SampleRows(pixels, wct2.device)
+    return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width))))
 
 
 def _pictures(wct2: WCT2, samples: Samples) -> list[Tensor]:
-    return [wct2.enlarged(planes(one.pixels).to(wct2.device)) for one in samples.frames]
+    return [wct2.enlarged(planes(one.pixels, wct2.device)) for one in samples.frames]

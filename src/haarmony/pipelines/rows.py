@@ -8,18 +8,20 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from haarmony.media.image import Picture, to_profile
 from haarmony.media.source import Source
+from haarmony.windows import antialiased
 
 BAND = 1 << 20
 """Pixels that a band holds, about."""
 
 CACHED = 1 << 17
 """Pixels of a band of which a few floats stay in the cache of a core."""
+
+CPU = torch.device("cpu")
 
 
 class Rows(Protocol):
@@ -28,12 +30,15 @@ class Rows(Protocol):
     Attributes:
         height: in pixels.
         width: in pixels.
+        device: where its rows are.
     """
 
     @property
     def height(self) -> int: ...  # noqa: D102
     @property
     def width(self) -> int: ...  # noqa: D102
+    @property
+    def device(self) -> torch.device: ...  # noqa: D102
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """The rows from `top` up to `bottom`, (1, 3, bottom - top, width) in [0, 1]."""
@@ -55,6 +60,11 @@ class TensorRows:
         """In pixels."""
         return self.picture.shape[-1]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the picture is."""
+        return self.picture.device
+
     def rows(self, top: int, bottom: int) -> Tensor:
         """A view of these rows."""
         return self.picture[..., top:bottom, :]
@@ -65,7 +75,7 @@ class SampleRows:
     """A picture (H, W, 3) of uint8 or uint16 in memory, made floats on a device band by band."""
 
     pixels: NDArray[Any]
-    device: torch.device | str = "cpu"
+    device: torch.device = CPU
 
     @property
     def height(self) -> int:
@@ -79,7 +89,7 @@ class SampleRows:
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, as floats."""
-        return planes(self.pixels[top:bottom]).to(self.device)
+        return planes(self.pixels[top:bottom], self.device)
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,12 @@ class SourceRows:
     Attributes:
         source: the open file.
         target: the profile of the rows, as in `Header.profile`.
+        device: where the rows are wanted.
     """
 
     source: Source
     target: bytes | None
+    device: torch.device = CPU
 
     @property
     def height(self) -> int:
@@ -106,7 +118,7 @@ class SourceRows:
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, decoded."""
-        band = planes(self.source.read(top, bottom)[..., :3])
+        band = planes(self.source.read(top, bottom)[..., :3], self.device)
         return in_profile(band, self.source.header.profile, self.target)
 
 
@@ -119,21 +131,24 @@ def in_profile(band: Tensor, source: bytes | None, target: bytes | None) -> Tens
     if source == target:
         return band
     pixels = band[0].permute(1, 2, 0).contiguous().cpu().numpy()
-    return planes(to_profile(Picture(pixels, profile=source), target).pixels).to(band.device)
+    return planes(to_profile(Picture(pixels, profile=source), target).pixels, band.device)
 
 
-def planes(samples: NDArray[Any]) -> Tensor:
+def planes(samples: NDArray[Any], device: torch.device = CPU) -> Tensor:
     """(H, W, C) samples of uint8, uint16 or float32 in [0, 1] as (1, C, H, W) floats in [0, 1]."""
-    tensor = torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+    tensor = torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
     floats = tensor.permute(2, 0, 1)[None].to(torch.float32, memory_format=torch.contiguous_format)
     return floats if samples.dtype == np.float32 else floats.div_(np.iinfo(samples.dtype).max)
 
 
 def samples(band: Tensor, dtype: torch.dtype) -> Tensor:
-    """(1, 3, H, W) floats as (H, W, 3) samples of uint8 or uint16, clipped and rounded to the nearest."""
+    """(1, C, H, W) floats as (H, W, C) samples of uint8 or uint16, clipped and rounded to the nearest.
+
+    They lie in main memory, whatever device the floats are on.
+    """
     full = torch.iinfo(dtype).max
     scaled = (band[0] * full).round_().clamp_(0, full)
-    return scaled.to(dtype).permute(1, 2, 0).contiguous()
+    return scaled.to(dtype).permute(1, 2, 0).contiguous().cpu()
 
 
 def cuts(height: int, width: int, pixels: int = BAND, unit: int = 1) -> Iterator[tuple[int, int]]:
@@ -142,15 +157,22 @@ def cuts(height: int, width: int, pixels: int = BAND, unit: int = 1) -> Iterator
     return ((top, min(top + step, height)) for top in range(0, height, step))
 
 
+def passes(source: Rows) -> Iterator[tuple[int, int]]:
+    """Bands of a picture that is computed with: on a processor as its caches like them."""
+    return cuts(source.height, source.width, CACHED if source.device.type == "cpu" else BAND)
+
+
 def reduced(source: Rows, size: tuple[int, int]) -> Tensor:
     """A copy (1, 3, h, w) of the size, by antialiased bilinear interpolation; each band is read once."""
     if size == (source.height, source.width):
         return source.rows(0, source.height)
-    copy, total = torch.zeros(1, 3, *size), torch.zeros(size[0], 1)
+    copy = torch.zeros(1, 3, *size, device=source.device)
+    total = torch.zeros(size[0], 1, device=source.device)
     for top, bottom in cuts(source.height, source.width):
         band = source.rows(top, bottom)
-        narrow = F.interpolate(band, (bottom - top, size[1]), mode="bilinear", antialias=True)
+        narrow = antialiased(band, (bottom - top, size[1]))
         weights, first, last = _antialiased(source.height, size[0], top, bottom)
+        weights = weights.to(source.device)
         copy[:, :, first:last] += weights @ narrow
         total[first:last] += weights.sum(1, keepdim=True)
     return copy.div_(total)

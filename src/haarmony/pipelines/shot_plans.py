@@ -121,7 +121,8 @@ class ShotPlans:
     @torch.no_grad()
     def _found(self, samples: Samples, style: int) -> Maps:
         sources = [(TensorRows(picture), regions) for picture, regions in self.places.known(samples)]
-        side = tile_side(self.wct2.network, max(rows.width for rows, _ in sources), budget(self._max_memory))
+        memory = budget(self._max_memory, self.wct2.device)
+        side = tile_side(self.wct2.network, max(rows.width for rows, _ in sources), memory)
         return joint_plan(self.wct2, sources, self.schedule.styles[style], self._strength, side=side)
 
     @torch.no_grad()

@@ -11,6 +11,8 @@ from numbers import Real
 from operator import add
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
+
 from haarmony.errors import InputError
 from haarmony.media import profile as icc
 from haarmony.media.kinds import MaskLike, PictureLike, to_mask, to_picture
@@ -127,27 +129,27 @@ def one_style(wct2: WCT2, parts: Sequence[Part], *, profile: bytes | None, mix: 
 
 
 @contextmanager
-def style_rows(picture: PictureLike, profile: bytes | None) -> Iterator[Rows]:
-    """The rows of a style picture, brought into a profile."""
+def style_rows(picture: PictureLike, profile: bytes | None, device: torch.device) -> Iterator[Rows]:
+    """The rows of a style picture, brought into a profile, on a device."""
     if isinstance(picture, (str, os.PathLike)):
         with open_source(picture) as source:
-            yield SourceRows(source, profile)
+            yield SourceRows(source, profile, device)
     else:
         known = to_picture(picture)
-        yield TensorRows(in_profile(planes(known.pixels), known.profile, profile))
+        yield TensorRows(in_profile(planes(known.pixels, device), known.profile, profile))
 
 
 def _measured(
     wct2: WCT2, picture: PictureLike, mask: MaskLike | None, profile: bytes | None, ways: Ways
 ) -> Style:
     """The style of a picture brought into a profile."""
-    with style_rows(picture, profile) as rows:
+    with style_rows(picture, profile, wct2.device) as rows:
         size = rows.height, rows.width
-        regions = None if mask is None else Regions.of(to_mask(mask, size=size))
+        regions = None if mask is None else Regions.of(to_mask(mask, size=size), wct2.device)
         if wct2.recipe.work_side is not None:
             return wct2.measure(reduced(rows, wct2.work_size(size)), regions)
         seen = ways.seen(rows)
-        side = tile_side(wct2.network, seen.width, budget(ways.max_memory))
+        side = tile_side(wct2.network, seen.width, budget(ways.max_memory, wct2.device))
         return tiled_style(wct2, seen, regions, side=side)
 
 

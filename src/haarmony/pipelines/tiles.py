@@ -173,7 +173,7 @@ def rendered(
     """The bands of rows, from the top, of what `WCT2.render` gives: (1, 3, h, width), not clipped."""
     for row in tiles(model, source, side):
         start, stop = row[0].row.start, min(row[0].row.stop, source.height)
-        band = torch.empty(1, 3, stop - start, source.width)
+        band = torch.empty(1, 3, stop - start, source.width, device=source.device)
         for tile in row:
             inner, part = tile.core(model.render(tile.picture, maps, strength, regions, tile.part))
             into = band[..., part.left : part.left + inner.shape[-1]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
+from haarmony.devices import usable
 from haarmony.errors import InputError
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.rows import Rows, TensorRows, reduced
@@ -34,12 +35,15 @@ class Ways:
             several passes. `proxy`: of copies of 4 megapixels. None: exact up to 4 megapixels.
         max_memory: bytes that the process may take; tiles are made to fit. None for half of what is free.
         shares: of the strength, at some places in the network; see `Recipe.shares`.
+        device: where a model that is given by its name computes, as torch names it: cpu, cuda, cuda:1. A
+            loaded one computes where it is.
     """
 
     detail: Detail | None = None
     statistics: Statistics | None = None
     max_memory: int | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for value, known in ((self.detail, ("carry", "network")), (self.statistics, ("exact", "proxy"))):
@@ -48,7 +52,7 @@ class Ways:
 
     def model(self, model: str | WCT2, stages: Sequence[str] | None) -> WCT2:
         """The model, which is loaded once in a process, with its recipe changed as asked."""
-        wct2 = _loaded(model) if isinstance(model, str) else model
+        wct2 = _loaded(model, self.device) if isinstance(model, str) else model
         recipe = wct2.recipe
         if stages is not None:
             recipe = replace(recipe, stages=tuple(stages))
@@ -71,5 +75,6 @@ class Ways:
 
 
 @cache
-def _loaded(name: str) -> WCT2:
-    return WCT2.load(name)
+def _loaded(name: str, device: str) -> WCT2:
+    there = usable(device)
+    return WCT2.load(name).to(there)
