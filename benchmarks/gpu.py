@@ -33,6 +33,7 @@ from haarmony.media.kinds import to_picture, to_tensor
 from haarmony.pipelines.lit import settled
 
 SIZES = ((512, 512), (1024, 1024), (1920, 1080), (3840, 2160))
+CPU_UP_TO = 1920 * 1080
 LONG = 3.0
 """Seconds after which no further run is timed."""
 
@@ -90,7 +91,7 @@ def speeds(models: list[str], sizes: list[tuple[int, int]], content: Path, style
             one = timed(lambda: model(a, known))  # noqa: B023
             peak = torch.cuda.max_memory_allocated() / (1 << 20)
             line = f"| {name} | {size[0]}x{size[1]} | {both:.4f} | {one:.4f} | {peak:.0f} | "
-            if cpu:
+            if cpu and size[0] * size[1] <= CPU_UP_TO:
                 model = loaded(name, "cpu")
                 line += f"{timed(lambda: model(a, model.style(b)), 3):.3f} |"  # noqa: B023
             print(line, flush=True)

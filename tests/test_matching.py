@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from haarmony import matching
 from haarmony.errors import InputError
 from haarmony.matching import MATCHINGS, Affine, Matching, cholesky, gaussian_ot, mean_std, zca
 from haarmony.moments import Moments
@@ -197,3 +198,22 @@ def test_a_ridge_tames_the_gain() -> None:
     dull = Moments.of(1e-2 * features(4))
     style = Moments.of(features(4, seed=1))
     assert zca(dull, style, ridge=1.0).matrix.norm() < 0.2 * zca(dull, style).matrix.norm()
+
+
+def test_a_style_is_factored_once_for_all_contents(monkeypatch: pytest.MonkeyPatch) -> None:
+    factored = []
+    plain = matching._power
+
+    def counting(symmetric: Tensor, exponent: float, cutoff: float) -> Tensor:
+        factored.append(exponent)
+        return plain(symmetric, exponent, cutoff)
+
+    monkeypatch.setattr(matching, "_power", counting)
+    style = Moments.of(torch.randn(4, 50))
+    contents = [Moments.of(torch.randn(4, 60)) for _ in range(3)]
+    maps = [zca(content, style) for content in contents]
+    assert factored.count(0.5) == 1
+    assert factored.count(-0.5) == 3
+    zca(contents[0], style, ridge=1.0)
+    assert factored.count(0.5) == 2
+    torch.testing.assert_close(zca(contents[1], style).matrix, maps[1].matrix)

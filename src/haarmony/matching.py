@@ -16,6 +16,7 @@ from torch import Tensor
 from haarmony.errors import InputError
 from haarmony.moments import Moments
 from haarmony.pages import empty_channels_last, in_strips, strips
+from haarmony.remembered import remembered
 
 _TINY = 1e-30
 """A variance below all that features can have."""
@@ -81,10 +82,11 @@ class Affine:
 
 
 def solve(matching: Matching, content: Moments, target: Target) -> Affine:
-    """The map to one style, or the weighted mean of the maps to several."""
+    """The map to one style, or the weighted mean of the maps to several, where the content's moments are."""
+    device = content.mean.device
     if isinstance(target, Moments):
-        return matching(content, target)
-    maps = [(matching(content, style), share) for style, share in target.parts]
+        return matching(content, target.to(device))
+    maps = [(matching(content, style.to(device)), share) for style, share in target.parts]
     return Affine(
         torch.stack([share * one.matrix for one, share in maps]).sum(0),
         torch.stack([share * one.offset for one, share in maps]).sum(0),
@@ -122,7 +124,7 @@ def zca(
     if _nothing_known(content, style):
         return Affine.identity(content)
     whiten = _power(_ridged(content, ridge, ddof), -0.5, cutoff)
-    colour = _power(_ridged(style, ridge, ddof), 0.5, cutoff)
+    colour = _colouring(style, ridge, cutoff, ddof)
     return Affine.moving(colour @ whiten, content.mean, style.mean)
 
 
@@ -192,6 +194,17 @@ def _level(C: Tensor, S: Tensor, ridge: float) -> Tensor:
 def _ridged(moments: Moments, ridge: float, ddof: int) -> Tensor:
     covariance = moments.covariance(ddof=ddof)
     return covariance + ridge * torch.eye(moments.channels, dtype=covariance.dtype, device=covariance.device)
+
+
+def _colouring(style: Moments, ridge: float, cutoff: float, ddof: int) -> Tensor:
+    """The root of a style's covariance, found once for all contents."""
+
+    def make() -> Tensor:
+        return _power(_ridged(style, ridge, ddof), 0.5, cutoff)
+
+    if style.scatter.requires_grad:
+        return make()
+    return remembered("colouring", (style.scatter, style.count), (ridge, cutoff, ddof), make)
 
 
 def _power(symmetric: Tensor, exponent: float, cutoff: float) -> Tensor:

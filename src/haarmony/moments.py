@@ -12,11 +12,14 @@ import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.remembered import remembered
 
 _BLOCK = 4096
 _BLOCKS = 64
 """Blocks that are summed at once where many small steps cost more than memory."""
 _FEW = 4096
+_FACTORED_ON_GPU = 256
+"""Channels from which a GPU factors a matrix faster than a processor (`benchmarks/gpu.py`)."""
 _PANEL = 64
 """Channels whose products are taken at once; those above the diagonal are left out."""
 
@@ -93,9 +96,25 @@ class Moments:
         """The number of feature channels C."""
         return self.mean.shape[0]
 
+    def to(self, device: torch.device) -> Moments:
+        """The same moments on a device; what was brought to a GPU is known when it is asked for again."""
+        if self.scatter.device == device:
+            return self
+
+        def make() -> Moments:
+            return Moments(self.count.to(device), self.mean.to(device), self.scatter.to(device))
+
+        if device.type == "cpu":
+            return make()
+        return remembered(f"on {device}", (self.scatter, self.mean, self.count), None, make)
+
     def cpu(self) -> Moments:
-        """The same moments in main memory, where matrices of this size are factored fastest."""
-        return Moments(self.count.cpu(), self.mean.cpu(), self.scatter.cpu())
+        """The same moments in main memory."""
+        return self.to(torch.device("cpu"))
+
+    def for_factoring(self) -> Moments:
+        """The same moments where matrices of their size are factored fastest, small ones in main memory."""
+        return self if self.channels >= _FACTORED_ON_GPU else self.cpu()
 
     def covariance(self, *, ddof: int = 0) -> Tensor:
         """(C, C) scatter / (count - ddof); the divisor is count where count <= ddof, and 0 / 0 is 0."""

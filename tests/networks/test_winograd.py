@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from haarmony.networks import remembered, winograd
+from haarmony import remembered
+from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip
 from haarmony.networks.vgg19 import (
     VGG19,

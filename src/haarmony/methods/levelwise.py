@@ -102,7 +102,7 @@ def cascade(
         features, aside = network.encode(enlarged(picture, network.smallest), level)
         feature = features[level]
         weights = content.weights((feature.shape[-2], feature.shape[-1]))
-        moments = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
+        moments = {label: Moments.of(feature[0], weight).for_factoring() for label, weight in weights.items()}
         maps = {label: solve(matching, one, targets[level][label]) for label, one in moments.items()}
         feature = change(feature, maps, weights, strength)
         picture = network.decode(feature, level, aside)[..., :height, :width].clamp(0, 1)

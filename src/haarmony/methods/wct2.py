@@ -277,7 +277,7 @@ class WCT2(nn.Module):
             if self.recipe.clamp:
                 known = feature.movedim(1, -1) if weight is None else feature[..., weight > 0]
                 low, high = (float(x) for x in known.aminmax()) if known.numel() else (inf, -inf)
-            seen[label] = Seen(Moments.of(feature[0], weight).cpu(), low, high)
+            seen[label] = Seen(Moments.of(feature[0], weight).for_factoring(), low, high)
         return seen
 
     def solve(self, site: str, seen: dict[str, Seen], style: Style) -> dict[str, SiteMap]:

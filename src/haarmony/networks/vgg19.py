@@ -19,8 +19,8 @@ from haarmony.errors import InputError
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
 from haarmony.networks.pooling import POOLINGS, PoolingName
-from haarmony.networks.remembered import remembered
 from haarmony.pages import empty_channels_last, traced
+from haarmony.remembered import remembered
 from haarmony.wavelets import Bands, haar_filters, haar_merge
 
 Variant = Literal["sum", "cat5"]

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from haarmony.networks.remembered import remembered
 from haarmony.pages import traced
+from haarmony.remembered import remembered
 
 _POINTS = 6
 _STRIP = 1 << 21

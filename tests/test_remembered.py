@@ -2,8 +2,8 @@ import gc
 
 import torch
 
-from haarmony.networks import remembered as module
-from haarmony.networks.remembered import remembered
+from haarmony import remembered as module
+from haarmony.remembered import remembered
 
 
 def test_it_is_made_once_until_something_changes() -> None:
