@@ -31,8 +31,8 @@ from haarmony import WCT2, Ways
 from haarmony.media.film import FilmHeader, Frame
 from haarmony.media.kinds import to_picture, to_tensor
 from haarmony.pipelines.lit import settled
+from transfer import SIZES, sizes
 
-SIZES = ((512, 512), (1024, 1024), (1920, 1080), (3840, 2160))
 CPU_UP_TO = 1920 * 1080
 LONG = 3.0
 """Seconds after which no further run is timed."""
@@ -80,10 +80,10 @@ def agreement(models: list[str], content: Tensor, style: Tensor) -> None:
             print(f"| {name} | {what} | {float(apart.max()):.3f} | {float(apart.mean()):.4f} |", flush=True)
 
 
-def speeds(models: list[str], sizes: list[tuple[int, int]], content: Path, style: Path, cpu: bool) -> None:
+def speeds(models: list[str], several: list[tuple[int, int]], content: Path, style: Path, cpu: bool) -> None:
     print("| model | size | GPU | style known | peak GPU MB | CPU |\n|---|---|---|---|---|---|")
     for name in models:
-        for size in sizes:
+        for size in several:
             model, (a, b) = loaded(name, "cuda"), (picture(one, size) for one in (content, style))
             known = model.style(b)
             torch.cuda.reset_peak_memory_stats()
@@ -161,7 +161,7 @@ class Wandering:
             yield Frame(index, Fraction(index, 25), self._frames[index])
 
 
-def films(content: Path, style: Path, models: list[str], count: int, cpu: bool) -> None:
+def films(content: Path, style: Path, models: list[str], paths: list[str], count: int, cpu: bool) -> None:
     from haarmony.pipelines.lit_frames import transferred_frames
 
     print("| model | path | size | GPU, frames a second | CPU |\n|---|---|---|---|---|")
@@ -169,7 +169,7 @@ def films(content: Path, style: Path, models: list[str], count: int, cpu: bool) 
         whole = picture(content, (size[0] + 3 * count, size[1] + 2 * count))
         film = Wandering((whole[0].permute(1, 2, 0) * 255).byte().numpy(), size, count)
         for name in models:
-            for path in ("carry", "network", "lut"):
+            for path in paths:
                 line = f"| {name} | {path} | {size[0]}x{size[1]} |"
                 for device in ("cuda", "cpu") if cpu else ("cuda",):
                     some = max(5, count // 12) if device == "cpu" and path == "network" else count
@@ -188,6 +188,8 @@ def main() -> None:
     parser.add_argument("style", type=Path)
     parser.add_argument("--models", default="compact,vgg19,vgg19:network", help="(default: %(default)s)")
     parser.add_argument("--parts", default="agreement,roots,speeds,films,graphs", help="(default: all)")
+    parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="WxH,...", help="(default: four)")
+    parser.add_argument("--films", default="carry,network,lut", help="paths of films (default: %(default)s)")
     parser.add_argument("--no-cpu", dest="cpu", action="store_false", help="leave out the CPU's times")
     options = parser.parse_args()
     models, parts = options.models.split(","), options.parts.split(",")
@@ -197,9 +199,16 @@ def main() -> None:
     if "roots" in parts:
         roots()
     if "speeds" in parts:
-        speeds(models, list(SIZES), options.content, options.style, options.cpu)
+        speeds(models, list(options.sizes), options.content, options.style, options.cpu)
     if "films" in parts:
-        films(options.content, options.style, [one for one in models if ":" not in one], 60, options.cpu)
+        films(
+            options.content,
+            options.style,
+            [one for one in models if ":" not in one],
+            options.films.split(","),
+            60,
+            options.cpu,
+        )
     if "graphs" in parts:
         graphs(models, options.content, options.style)
 

@@ -26,6 +26,7 @@ _DECODER_SETTINGS: Final = {
 _STYLIST_SETTINGS: Final = {
     "style_weight": float,
     "smoothness": float,
+    "lattice": float,
     "diversity": float,
     "style_side": int,
     "width": int,
@@ -93,17 +94,18 @@ def _add_styles(parser: argparse.ArgumentParser, name: str) -> None:
             required=True,
             help="a picture of a style, by the name that it gets; as often as wanted",
         )
-        parser.add_argument(
-            "--begun",
-            metavar="FILE",
-            type=Path,
-            help="a trained network that these styles are added to; all else stays as it is",
-        )
     else:
         parser.add_argument("--style", metavar="PATH", required=True, help="a picture of the style")
         parser.add_argument(
             "--texture", action="store_true", help="learn a texture, from noise; no photos are needed"
         )
+    parser.add_argument(
+        "--begun",
+        metavar="FILE",
+        type=Path,
+        help="a trained network: descended further where its styles are these; else these are added to it, "
+        "and all else stays as it is",
+    )
     for flag, kind in _STYLIST_SETTINGS.items():
         if flag != "kind":
             _add_setting(parser, flag, kind)
@@ -188,13 +190,20 @@ def _texture_net(options: argparse.Namespace) -> None:
 
     picture, name = _style(options.style), Path(options.style).stem
     network: nn.Module
+    if options.texture and options.begun:
+        raise InputError("a texture is learnt from the beginning: leave --begun out")
     if options.texture:
         settings = _with(perceptual.TEXTURE, options)
         network = perceptual.train_texture(picture, options.out, settings, device=options.device)
     else:
         settings = _with(perceptual.StylistSettings(), options)
         network, _ = perceptual.train_styles(
-            {name: picture}, _photos(options, settings.size), options.out, settings, device=options.device
+            {name: picture},
+            _photos(options, settings.size),
+            options.out,
+            settings,
+            begun=options.begun,
+            device=options.device,
         )
     if options.export:
         perceptual.export(network, (name,), options.out, options.export)

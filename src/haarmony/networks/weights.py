@@ -234,7 +234,7 @@ DECODERS: dict[str, Model] = {
     "vgg19_plain": _pooled_model(
         "nearest",
         "vgg19_plain",
-        "2515d0b46704eaf780d55d539cf567988cea15c67ff0681b8561641f31c15632",
+        "928e2568dd9007597117f8c3c5d8766b692f830d318375ebb299904c6b010c2f",
         7_680_216,
     ),
     "vgg19_places": _pooled_model(
@@ -246,7 +246,7 @@ DECODERS: dict[str, Model] = {
     "vgg19_adain": _pooled_model(
         "nearest",
         "vgg19_adain",
-        "bafb7e567bacb201c4598df335496fb5847403a05f9eea46605dacb74779cef8",
+        "4e3bc5ba75799bad7b6b77d1953b49af5b86313d7defe5015c31961e2c2262f2",
         7_010_959,
     ),
 }
@@ -255,10 +255,10 @@ DECODERS: dict[str, Model] = {
 STYLISTS: dict[str, Model] = {
     name: Model(f"{name}.safetensors", sha256, "Apache-2.0", parameters, built)
     for name, sha256, parameters in (
-        ("conditional", "84e6ca4ae3d4d2d33cbf9a5e7de0805bed5c502ca1f40ace7432fe88ad9f9680", 1_685_653),
+        ("conditional", "40f54ba85610557ee3d7514dcc2e513b8010d863a5dc4ace0d9a00a22ec82c0d", 1_685_653),
         (
             "texture_net_mondrian",
-            "0bd7f3df14c2734d860a6dae59e623096eb5f712abbf0759da90dfa4491ce861",
+            "b709b2177473df6308e0e8618dbbe5b256f8f5771c4c36e949dadba64e0be9f7",
             1_679_241,
         ),
         ("texture_net_gravel", "b4b6124fb8cacc53463158bd5cd04d10532d062bf0958cf936ad592b5a6979c2", 71_659),

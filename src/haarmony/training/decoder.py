@@ -181,7 +181,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CHECKPOINT
     torch.manual_seed(settings.seed)
-    network = build(variant, settings.level).to(device)
+    network = build(variant, settings.level)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.encoder.requires_grad_(False)
     recipe = {"variant": variant, **asdict(settings)}
 

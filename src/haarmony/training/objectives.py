@@ -79,7 +79,7 @@ def stylisation(network: PooledVGG19, picture: Tensor, *, style_weight: float) -
         pairs = zip(deepest, moments, [moments[-1], *moments[:-1]], strict=True)
         wanted = torch.cat([mean_std(content, style)(feature[None]) for feature, content, style in pairs])
     seen, _ = network.encode_all(network.decode(wanted, poolings))
-    content = (seen[network.level] - wanted).square().mean((1, 2, 3))
+    content = (seen[network.level].float() - wanted.float()).square().mean((1, 2, 3))
     style = sum(
         (statistics(seen[level]) - statistics(own[level]).roll(1, 0)).square().mean((1, 2)) for level in seen
     )
@@ -87,5 +87,6 @@ def stylisation(network: PooledVGG19, picture: Tensor, *, style_weight: float) -
 
 
 def statistics(feature: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel: (B, 2, C)."""
+    """Mean and standard deviation of each channel, in float32: (B, 2, C)."""
+    feature = feature.float()
     return torch.stack([feature.mean((2, 3)), feature.var((2, 3)).add(1e-5).sqrt()], 1)

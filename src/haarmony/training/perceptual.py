@@ -38,6 +38,7 @@ from haarmony.training.validation import sheet
 CHECKPOINT = "stylist.pt"
 _TINY = 1e-8
 _COARSE = 4
+_STRIDES = 4
 _STYLE_LAYERS = 4
 """The first ones of a backbone: relu5_1 of VGG-19 would take a third of the time for the little it adds."""
 _CONTENT = 2
@@ -55,6 +56,7 @@ class StylistSettings:
         learning_rate: the peak; linear warm-up, then a cosine to 2 % of it.
         style_weight: of the style beside the content.
         smoothness: weight of the total variation.
+        lattice: weight of what repeats with the network's strides; see `lattice_pattern`.
         diversity: of a texture: how much it counts that the textures of a batch differ (Ulyanov et al., CVPR
             2017, eq. 3).
         style_side: long side of the styles' copies, in pixels, which sets the size of their strokes.
@@ -72,6 +74,7 @@ class StylistSettings:
     learning_rate: float = 1e-3
     style_weight: float = 10.0
     smoothness: float = 0.0
+    lattice: float = 0.0
     diversity: float = 0.0
     style_side: int = 384
     width: int = 32
@@ -107,7 +110,8 @@ def train_styles(
         folder: receives the checkpoint and a sheet of what the network does.
         settings: the recipe.
         begun: the file of a trained network, to which these styles are added by their scales and shifts
-            alone; all else stays as it is (Dumoulin et al. 2017, section 3.1).
+            alone; all else stays as it is (Dumoulin et al. 2017, section 3.1). One that knows just these
+            styles is descended further as a whole.
         device: where to train.
         log_every: steps between two lines of progress and two checkpoints.
 
@@ -124,7 +128,7 @@ def train_styles(
             raise InputError(f"batch normalisation learns one style, got {len(styles)}: take instance")
         network = TransformNet(len(styles), width=settings.width, blocks=settings.depth, kind=settings.kind)
     else:
-        network, known = _grown(begun, styles)
+        network, known = _begun(begun, styles)
     names = (*known, *styles)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     backbone = _watching(settings.backbone, device)
@@ -150,6 +154,8 @@ def train_styles(
         content = _content(seen[content_layer], there)
         close = style_distance(seen, {layer: target[style] for layer, target in targets.items()})
         smooth = settings.smoothness * total_variation(made) if settings.smoothness else 0.0
+        if settings.lattice:
+            smooth = smooth + settings.lattice * lattice_pattern(made)
         return content + settings.style_weight * close.mean() + smooth
 
     @torch.no_grad()
@@ -165,7 +171,7 @@ def train_styles(
     learnt = [
         parameter
         for name, parameter in network.named_parameters()
-        if begun is None or name.endswith((".scale", ".shift"))
+        if not known or name.endswith((".scale", ".shift"))
     ]
     recipe = asdict(settings) | {"styles": list(names), "begun": "" if begun is None else begun.name}
     _keep_others(network, len(known))
@@ -270,6 +276,18 @@ def diversity(made: Tensor) -> Tensor:
     return squares.min(1).values.add(_TINY).log().mean() / 2
 
 
+def lattice_pattern(made: Tensor) -> Tensor:
+    """How strong the pattern is that pictures (B, 3, H, W) repeat every `_STRIDES` pixels: its mean square.
+
+    A network that halves its picture and doubles it again can tell pixels by where they lie in a cell, and
+    fill what is flat with a weave of that period. What differs from place to place averages out.
+    """
+    fine = made - F.avg_pool2d(made, 2 * _STRIDES - 1, 1, _STRIDES - 1, count_include_pad=False)
+    height, width = (side // _STRIDES for side in made.shape[-2:])
+    cells = fine[..., : _STRIDES * height, : _STRIDES * width]
+    return cells.reshape(*made.shape[:2], height, _STRIDES, width, _STRIDES).mean((2, 4)).square().mean()
+
+
 def _content(seen: Tensor, there: Tensor) -> Tensor:
     """The mean squared difference of features, over the spread of the batch's own.
 
@@ -280,9 +298,12 @@ def _content(seen: Tensor, there: Tensor) -> Tensor:
     return (seen - there).square().mean() / spread
 
 
-def _grown(begun: Path, styles: Mapping[str, Tensor]) -> tuple[TransformNet, tuple[str, ...]]:
+def _begun(begun: Path, styles: Mapping[str, Tensor]) -> tuple[TransformNet, tuple[str, ...]]:
+    """The network to go on from, and the names of the styles in it that stay as they are."""
     trained = read_stylist(begun)
     old = trained.network
+    if isinstance(old, TransformNet) and trained.styles == tuple(styles):
+        return old.requires_grad_(True), ()
     if not isinstance(old, TransformNet) or not any(True for _ in old.norms()):
         raise InputError(f"{begun} has no scales and shifts of styles: give a network of train conditional")
     if twice := sorted(styles.keys() & set(trained.styles)):
