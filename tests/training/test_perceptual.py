@@ -13,6 +13,7 @@ from haarmony.training.perceptual import (
     StylistSettings,
     diversity,
     export,
+    lattice_pattern,
     style_distance,
     train_styles,
     train_texture,
@@ -105,6 +106,29 @@ def test_a_style_is_added_by_its_scales_and_shifts_alone(photos, trained, tmp_pa
         train_styles({"down": new["flat"]}, photos, tmp_path / "b", SMALL, begun=begun)
 
 
+def test_a_network_of_the_same_styles_is_descended_further_as_a_whole(photos, trained, tmp_path):
+    begun = trained / "net.safetensors"
+    network, names = train_styles(STYLES, photos, tmp_path, replace(SMALL, steps=3), begun=begun)
+    before, after = read_stylist(begun), network.state_dict()
+    assert names == before.styles
+    apart = {
+        name: float((after[name] - one).abs().max()) for name, one in before.network.state_dict().items()
+    }
+    assert 0 < apart["down.1.conv.weight"] < 0.05
+    assert 0 < apart["last.norm.scale"] < 0.05
+
+
+def test_a_weave_is_what_repeats_with_the_strides():
+    picture = torch.rand(2, 3, 130, 129)
+    assert lattice_pattern(picture) < 1e-3
+    weave = torch.zeros(4, 4)
+    weave[1, 2] = 0.4
+    woven = picture + weave.repeat(33, 33)[:130, :129]
+    assert lattice_pattern(woven) > 5e-3
+    aside = picture + weave.repeat(33, 33)[:130, :129] * torch.linspace(-1, 1, 129)
+    assert lattice_pattern(aside) < 1e-3
+
+
 def test_batch_normalisation_learns_one_style(photos, tmp_path):
     with pytest.raises(InputError, match="learns one style, got 2"):
         train_styles(STYLES, photos, tmp_path, replace(SMALL, kind="batch"))
@@ -160,5 +184,6 @@ def test_the_command_trains_exports_and_adds(photos, tmp_path, monkeypatch):
     texture = ["train", "texture-net", "--style", "down.png", "--texture", *small, "--out", "t"]
     assert main([*texture, "--export", "t.safetensors"]) == 0
     assert read_stylist("t.safetensors").styles == ("down",)
+    assert main([*texture, "--begun", "t.safetensors"]) == 2
     assert main(["train", "texture-net", "--style", "down.png", "--out", "s", *small]) == 2
     assert main(["train", "conditional", *common, "--style", "down.png", "--out", "c"]) == 2

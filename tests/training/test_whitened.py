@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from haarmony.training.whitened import WhitenedDescent, precision, steepest
+from haarmony.training.whitened import WhitenedDescent, _by_eigenvectors, _inverse_root, precision, steepest
 
 
 def uneven_moments(side: int) -> Tensor:
@@ -77,3 +77,13 @@ def test_the_bias_is_a_weight_of_the_appended_one() -> None:
     student(x).sum().backward()
     descent.step()
     assert (student.bias < before).all()  # type: ignore[operator]
+
+
+def test_products_find_the_root_that_eigenvectors_do() -> None:
+    generator = torch.Generator().manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(40, 40, generator=generator, dtype=torch.float64))
+    for weakest in (-2, -5):
+        square = (basis * torch.logspace(0, weakest, 40, dtype=torch.float64)) @ basis.T
+        found, expected = _inverse_root(square), _by_eigenvectors(square)
+        assert (found - expected).norm() < 0.1 * expected.norm()
+    assert _inverse_root(torch.zeros(3, 3, dtype=torch.float64)).isfinite().all()
