@@ -47,7 +47,7 @@ class Conditional(Transfer):
     preserve: Literal["none", "luminance"] = option(
         "none", "keep the content's colours by transferring luminance alone"
     )
-    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
+    side: int = option(768, "pixels of the long side that is worked on, at most", least=16)
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""

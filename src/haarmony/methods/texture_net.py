@@ -55,7 +55,7 @@ class TextureNet(Transfer):
     preserve: Literal["none", "luminance"] = option(
         "none", "keep the content's colours by transferring luminance alone"
     )
-    side: int = option(1024, "pixels of the long side that is worked on, at most", least=16)
+    side: int = option(768, "pixels of the long side that is worked on, at most", least=16)
 
     @property
     def takes_content(self) -> bool:

@@ -255,10 +255,10 @@ DECODERS: dict[str, Model] = {
 STYLISTS: dict[str, Model] = {
     name: Model(f"{name}.safetensors", sha256, "Apache-2.0", parameters, built)
     for name, sha256, parameters in (
-        ("conditional", "40f54ba85610557ee3d7514dcc2e513b8010d863a5dc4ace0d9a00a22ec82c0d", 1_685_653),
+        ("conditional", "6ed24bc0e4bc0ae1905af3874cc571022df52b1a6d7b2561213534cc05283246", 1_685_653),
         (
             "texture_net_mondrian",
-            "b709b2177473df6308e0e8618dbbe5b256f8f5771c4c36e949dadba64e0be9f7",
+            "c3b3e5bc62d0738ba806053cf9038bed31ccd3410371f303a41063343aeea74e",
             1_679_241,
         ),
         ("texture_net_gravel", "b4b6124fb8cacc53463158bd5cd04d10532d062bf0958cf936ad592b5a6979c2", 71_659),
