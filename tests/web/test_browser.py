@@ -156,8 +156,11 @@ def test_vote_go_back_change_and_reload(browser, study):
 def test_an_impatient_finger_answers_one_question(browser, study):
     with served(study) as address:
         page = Page(browser, address)
-        page.run("const b = document.querySelectorAll('.choose')[1]; b.click(); b.click(); b.click()")
-        page.press("2")
+        # All in one script: keys that are sent one by one can come later than the page's pause.
+        page.run(
+            "const b = document.querySelectorAll('.choose')[1]; b.click(); b.click(); b.click();"
+            "document.dispatchEvent(new KeyboardEvent('keydown', {key: '2', bubbles: true}))"
+        )
         page.asks("light and colours")
         page.saved()
         assert page.chosen == -1
