@@ -159,12 +159,15 @@ def test_an_impatient_finger_answers_one_question(browser, study):
         # All in one script: keys that are sent one by one can come later than the page's pause.
         page.run(
             "const b = document.querySelectorAll('.choose')[1]; b.click(); b.click(); b.click();"
-            "document.dispatchEvent(new KeyboardEvent('keydown', {key: '2', bubbles: true}))"
+            "document.dispatchEvent(new KeyboardEvent('keydown', {key: '1', bubbles: true}))"
         )
         page.asks("light and colours")
         page.saved()
         assert page.chosen == -1
+        page.click("#back")
+        assert page.chosen == 1
     assert [vote.question for vote in cast(study)] == ["artefacts"]
+    assert changed(Study.load(study).votes) == 0
 
 
 def test_two_voters_at_once(browser, study):
