@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_Mode = Literal["bilinear", "bicubic"]
-
 _STEEPEST = 32
 """Times by which a GPU makes a picture smaller; the weights of more would not fit into its shared memory."""
 
@@ -63,7 +61,7 @@ def _counts(side: int, reach: int) -> Tensor:
 def antialiased(
     x: Tensor, size: tuple[int, int], mode: Literal["bilinear", "bicubic"] = "bilinear"
 ) -> Tensor:
-    """(B, C, H, W) at another size."""
+    """(B, C, H, W) at another size; of a smaller one, a pixel is a mean over all that it covers."""
     sides = x.shape[-2:]
     if tuple(sides) == size:
         return x
