@@ -99,12 +99,14 @@ def main() -> None:
     parser.add_argument("--pairs", default="p2,p3,14")
     parser.add_argument("--contents", default="p0,p2,34")
     parser.add_argument("--cost", help="sides of squares; then no sheet is drawn")
+    parser.add_argument("--methods", help="of --cost, by commas (default: all)")
     parser.add_argument("--limit", type=float, default=600, help="seconds for one command of --cost")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     if options.cost:
-        specs = [*WITHOUT_BACKBONE]
-        specs += [f"{name}:backbone={one}" for name in WITH_BACKBONE for one in ("vgg19", "compact")]
+        every = [*WITHOUT_BACKBONE]
+        every += [f"{name}:backbone={one}" for name in WITH_BACKBONE for one in ("vgg19", "compact")]
+        specs = options.methods.split(",") if options.methods else every
         folder = options.data / "pairs" / "p2"
         content, style = (next(folder.glob(f"{kind}.*")) for kind in ("content", "style"))
         sizes = [int(text) for text in options.cost.split(",")]

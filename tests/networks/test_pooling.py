@@ -4,7 +4,7 @@ import torch
 from haarmony import WCT2
 from haarmony.errors import InputError
 from haarmony.methods.recipe import STAGES, Recipe
-from haarmony.networks.pooling import POOLINGS, merge_phases, split_phases
+from haarmony.networks.pooling import POOLING_NAMES, POOLINGS, LearnedPooling, merge_phases, split_phases
 from haarmony.networks.vgg19 import VGG19
 from haarmony.wavelets import analyse, frame_error
 
@@ -48,6 +48,31 @@ def test_orthonormal_poolings_lose_nothing(name, size):
     torch.testing.assert_close(POOLINGS[name].unpool(*POOLINGS[name].pool(x)), x)
 
 
+@SIZES
+def test_a_learned_pooling_begins_as_the_phases(size):
+    x = torch.rand(2, 3, *size)
+    kept, skip = LearnedPooling(3).pool(x)
+    wanted, other = POOLINGS["split"].pool(x)
+    assert torch.equal(kept, wanted)
+    for band, phase in zip(skip.high, other.high, strict=True):
+        assert torch.equal(band, phase)
+    assert torch.equal(LearnedPooling(3).unpool(kept, skip), x)
+
+
+def test_a_learned_pooling_filters_each_channel_by_its_own_bank():
+    torch.manual_seed(0)
+    pooling = LearnedPooling(3)
+    pooling.analysis.data = torch.randn(3, 4, 4)
+    x = torch.rand(2, 3, 6, 8)
+    kept, skip = pooling.pool(x)
+    for channel, filters in enumerate(pooling.analysis):
+        wanted = analyse(x[:, channel : channel + 1], filters.view(4, 2, 2))[:, 0]
+        made = torch.stack([band[:, channel] for band in (kept, *skip.high)], 1)
+        torch.testing.assert_close(made, wanted)
+    pooling.synthesis.data = torch.linalg.inv(pooling.analysis)
+    torch.testing.assert_close(pooling.unpool(kept, skip), x, atol=1e-4, rtol=1e-4)
+
+
 def test_maxima_are_put_where_they_were():
     x = torch.rand(1, 2, 6, 8)
     back = POOLINGS["max"].unpool(*POOLINGS["max"].pool(x))
@@ -55,7 +80,7 @@ def test_maxima_are_put_where_they_were():
     assert int((back > 0).sum()) == x.numel() // 4
 
 
-@pytest.mark.parametrize("name", POOLINGS)
+@pytest.mark.parametrize("name", POOLING_NAMES)
 def test_every_pooling_makes_a_network_that_stylizes(name):
     torch.manual_seed(0)
     model = WCT2(VGG19("sum", name).eval(), Recipe(STAGES))
@@ -67,10 +92,10 @@ def test_every_pooling_makes_a_network_that_stylizes(name):
     assert made.isfinite().all()
     assert (made - same).abs().max() > 1e-4
     skips = {site for site in model.style(style).sites if site.startswith("skip")}
-    assert bool(skips) == (name in ("haar", "split"))
+    assert bool(skips) == (name in ("haar", "split", "learned"))
 
 
-@pytest.mark.parametrize(("variant", "name"), [("cat5", "split"), ("sum", "median")])
+@pytest.mark.parametrize(("variant", "name"), [("cat5", "split"), ("cat5", "learned"), ("sum", "median")])
 def test_a_pooling_that_does_not_go_is_refused(variant, name):
     with pytest.raises(InputError, match="choose haar"):
         VGG19(variant, name)

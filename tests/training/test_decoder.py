@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from haarmony.cli.main import main
-from haarmony.errors import InputError
+from haarmony.errors import InputError, WeightsError
 from haarmony.networks.oxford import FILE
-from haarmony.networks.vgg19 import ENCODER, VGG19, unpool_convolve
-from haarmony.networks.vgg19_weights import vgg19_encoder
+from haarmony.networks.vgg19 import ENCODER, POOLED, VGG19, unpool_convolve
+from haarmony.networks.vgg19_weights import read_vgg19, vgg19_encoder
 from haarmony.training import decoder
 from haarmony.training.checkpoint import load_checkpoint
 from haarmony.training.decoder import CHECKPOINT, build, export, train, train_levels, validate
@@ -122,11 +122,16 @@ def no_regression(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_regression")
-@pytest.mark.parametrize("options", [{}, {"half": True, "damping": 0.01}])
-def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("variant", "options"),
+    [("sum", {}), ("sum", {"half": True, "damping": 0.01}), ("learned", {"pooling_rate": 0.01})],
+)
+def test_training_resumes_where_it_was(
+    tmp_path: Path, monkeypatch, variant: str, options: dict[str, Any]
+) -> None:
     settings = replace(TINY, **options)
     monkeypatch.setattr(decoder, "_MEASURED", 3)
-    whole = train("sum", photos(), tmp_path / "whole", settings, log_every=2)
+    whole = train(variant, photos(), tmp_path / "whole", settings, log_every=2)
 
     def crops_until_killed(*arguments, step: int, **options) -> Tensor:
         if step == 3:
@@ -136,11 +141,11 @@ def test_training_resumes_where_it_was(tmp_path: Path, monkeypatch, options: dic
     with monkeypatch.context() as patch:
         patch.setattr(decoder, "crops", crops_until_killed)
         with pytest.raises(KeyboardInterrupt):
-            train("sum", photos(), tmp_path / "parts", settings, log_every=2)
+            train(variant, photos(), tmp_path / "parts", settings, log_every=2)
     state = load_checkpoint(tmp_path / "parts" / CHECKPOINT)
     assert state is not None
     assert state["step"] == 2
-    parts = train("sum", photos(), tmp_path / "parts", settings, log_every=2)
+    parts = train(variant, photos(), tmp_path / "parts", settings, log_every=2)
     for name, expected in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], expected, msg=name)
 
@@ -175,6 +180,32 @@ def test_training_leaves_the_encoder_alone_and_teaches_the_decoder(tmp_path: Pat
     torch.manual_seed(settings.seed)
     for name, tensor in VGG19("cat5").decoder.state_dict().items():
         assert not torch.equal(network.decoder.state_dict()[name], tensor)
+
+
+@pytest.mark.usefixtures("no_regression")
+def test_a_pooling_is_learned_with_its_way_back_and_read_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(decoder, "_MEASURED", 3)
+    settings = replace(TINY, pooling_rate=0.01)
+    network = train("learned", photos(), tmp_path / "run", settings)
+    for name in POOLED:
+        pooling = network.poolings[name]
+        for filters in (pooling.analysis, pooling.synthesis):
+            moved = (filters.detach() - torch.eye(4)).abs()
+            assert 1e-3 < float(moved.max()) < 0.1
+    export([tmp_path / "run" / CHECKPOINT], tmp_path / "out.safetensors")
+    again = read_vgg19(tmp_path / "out.safetensors", "sum", "learned")
+    picture = batches()[0]
+    with torch.no_grad():
+        torch.testing.assert_close(again(picture), network(picture), atol=2e-2, rtol=2e-2)
+    with pytest.raises(WeightsError, match="holds no decoder"):
+        read_vgg19(tmp_path / "out.safetensors", "sum")
+    begun = train(
+        "learned", photos(), tmp_path / "b", replace(TINY, steps=0), begun=tmp_path / "out.safetensors"
+    )
+    for name, tensor in network.poolings.state_dict().items():
+        torch.testing.assert_close(begun.poolings.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
+    still = train("learned", photos(), tmp_path / "still", TINY)
+    assert torch.equal(still.poolings["conv1_2"].analysis, torch.eye(4).repeat(64, 1, 1))
 
 
 @pytest.mark.usefixtures("no_regression")

@@ -56,8 +56,8 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
                 "--variant",
                 choices=[*RECIPES],
                 default="cat5",
-                help="sum, cat5: of WCT2 (cat5 is the default); average, split: of its ablations; plain: of "
-                "WCT; places: of PhotoWCT; adain",
+                help="sum, cat5: of WCT2 (cat5 is the default); average, split, learned: of its ablations; "
+                "plain: of WCT; places: of PhotoWCT; adain",
             )
             parser.add_argument(
                 "--begun",

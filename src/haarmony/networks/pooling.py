@@ -3,21 +3,22 @@
 Haar analysis and the four phases of a block (`split`) are orthonormal: nothing is lost. Averages and maxima
 lose three values of four, and their unpoolings repeat the average, or put the maximum back where it was and
 leave zeros. What goes on to the next layer differs too: Haar's LL is smooth, a phase is one pixel of four
-(Yoo et al., ICCV 2019, the ablation of the pooling).
+(Yoo et al., ICCV 2019, the ablation of the pooling). A split can also be learned, with its inverse.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from haarmony.networks.autoencoder import Skip
 from haarmony.wavelets import Bands, haar_merge, haar_split
 
-PoolingName = Literal["haar", "average", "max", "split"]
+PoolingName = Literal["haar", "average", "max", "split", "learned"]
+POOLING_NAMES: Final[tuple[PoolingName, ...]] = get_args(PoolingName)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,37 @@ class Pooling:
     pool: Callable[[Tensor], tuple[Tensor, Skip]]
     unpool: Callable[[Tensor, Skip], Tensor]
     gain: float = 1.0
+
+
+class LearnedPooling(nn.Module):
+    """A split of each channel's 2x2 blocks by four filters of its own, and their own way back, both learned.
+
+    They begin as the phases, which lose nothing; nothing holds them to that.
+
+    Attributes:
+        analysis: (C, 4, 4), the weight of each pixel of a block in each band; the first band goes on.
+        synthesis: (C, 4, 4), the weight of each band in each pixel.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.analysis = nn.Parameter(torch.eye(4).repeat(channels, 1, 1))
+        self.synthesis = nn.Parameter(torch.eye(4).repeat(channels, 1, 1))
+
+    def pool(self, x: Tensor) -> tuple[Tensor, Skip]:
+        """See `Pooling`."""
+        first, *others = _mixed(split_phases(x), self.analysis)
+        return first.contiguous(memory_format=torch.channels_last), Skip(tuple(others), _size(x))
+
+    def unpool(self, x: Tensor, skip: Skip) -> Tensor:
+        """See `Pooling`."""
+        return merge_phases(_mixed(Bands(x, *skip.high), self.synthesis), skip.size)
+
+
+def _mixed(bands: Bands, mixing: Tensor) -> Bands:
+    """Each channel's four values (B, C, h, w) by its own matrix of (C, 4, 4)."""
+    weights = mixing.permute(1, 2, 0)[..., None, None]
+    return Bands(*(sum(weight * band for weight, band in zip(row, bands, strict=True)) for row in weights))
 
 
 def split_phases(x: Tensor) -> Bands:
@@ -86,9 +118,10 @@ def _size(x: Tensor) -> tuple[int, int]:
     return x.shape[-2], x.shape[-1]
 
 
-POOLINGS: Final[dict[PoolingName, Pooling]] = {
+POOLINGS: Final[dict[str, Pooling]] = {
     "haar": Pooling(_haar, lambda x, skip: haar_merge(Bands(x, *skip.high), skip.size), gain=2.0),
     "split": Pooling(_phases, lambda x, skip: merge_phases(Bands(x, *skip.high), skip.size)),
     "average": Pooling(_average, repeated),
     "max": Pooling(_maximum, _placed),
 }
+"""Those that have nothing to learn, by name."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from haarmony.errors import InputError
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
-from haarmony.networks.pooling import POOLINGS, PoolingName
+from haarmony.networks.pooling import POOLING_NAMES, POOLINGS, LearnedPooling, Pooling, PoolingName
 from haarmony.pages import empty_channels_last, traced
 from haarmony.remembered import remembered
 from haarmony.wavelets import Bands, haar_filters, haar_merge
@@ -64,7 +64,8 @@ class VGG19(WaveletAutoencoder):
 
     Attributes:
         variant: `sum` or `cat5`.
-        pooling: Haar's, or of `sum` another.
+        poolings: what is learned of them, by the convolution that each follows; empty but for `learned`.
+        gain: by how much what a pooling passes on of a constant block is larger than the block.
         encoder: VGG's convolutions, after `conv0`, a 1x1 convolution of the RGB picture that holds VGG's
             preprocessing.
         decoder: convolutions named after those that they undo.
@@ -86,12 +87,16 @@ class VGG19(WaveletAutoencoder):
         super().__init__()
         if variant not in _ENCODE:
             raise InputError(f"unknown variant {variant!r}: choose sum or cat5")
-        if pooling not in POOLINGS or (variant == "cat5" and pooling != "haar"):
+        if pooling not in POOLING_NAMES or (variant == "cat5" and pooling != "haar"):
             raise InputError(
-                f"{variant} does not pool by {pooling!r}: choose haar, or with sum {', '.join(POOLINGS)}"
+                f"{variant} does not pool by {pooling!r}: choose haar, or with sum {', '.join(POOLING_NAMES)}"
             )
         self.variant = variant
-        self.pooling = POOLINGS[pooling]
+        self._pooling = POOLINGS.get(pooling)
+        self.gain = self._pooling.gain if self._pooling else 1.0
+        self.poolings = nn.ModuleDict()
+        if self._pooling is None:
+            self.poolings.update({name: LearnedPooling(ENCODER[name][1]) for name in POOLED})
         self.encoder = nn.ModuleDict({"conv0": nn.Conv2d(3, 3, 1)})
         self.decoder = nn.ModuleDict()
         for name, (before, after) in ENCODER.items():
@@ -117,7 +122,7 @@ class VGG19(WaveletAutoencoder):
             x = self.encoder[name](x, rectify=True)
             if name in POOLED:
                 original = x
-                x, skip = self.pooling.pool(x)
+                x, skip = self._pooling_behind(name).pool(x)
                 skips[POOLED[name]] = replace(skip, original=original) if self.variant == "cat5" else skip
         return x
 
@@ -135,17 +140,23 @@ class VGG19(WaveletAutoencoder):
             skip = skips[POOLED[name]]
             if self.variant == "cat5":
                 return unpool_convolve(x, skip, convolution, rectify=rectify)
-            x = self.pooling.unpool(x, skip)
+            x = self._pooling_behind(name).unpool(x, skip)
         undone: Tensor = convolution(x, rectify=rectify)
         return undone
 
     def offered(self, name: str, made: Tensor) -> Tensor:
         """What the decoder sees where it undoes a convolution that made this: all that the pooling keeps."""
-        return self.pooling.unpool(*self.pooling.pool(made)) if name in POOLED else made
+        if name not in POOLED:
+            return made
+        pooling = self._pooling_behind(name)
+        return pooling.unpool(*pooling.pool(made))
 
     def decoding(self, name: str) -> "ReflectedConvolution":
         """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
         return cast(ReflectedConvolution, self.decoder[self._decoder_name(name)])
+
+    def _pooling_behind(self, name: str) -> Pooling | LearnedPooling:
+        return self._pooling or cast(LearnedPooling, self.poolings[name])
 
     def _decoder_name(self, name: str) -> str:
         return f"{name}_2" if self.variant == "cat5" and name in POOLED else name

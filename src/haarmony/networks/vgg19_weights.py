@@ -19,6 +19,7 @@ from haarmony.networks.vgg19 import ENCODER, VGG19, Variant
 
 _VGG = TypeVar("_VGG", VGG19, PooledVGG19)
 _MEAN_BGR = (103.939, 116.779, 123.68)
+_POOLINGS = "poolings."
 _AFTER_POOLING = ("conv2_1", "conv3_1", "conv4_1")
 
 
@@ -105,8 +106,14 @@ def build_vgg19(variant: Variant, pooling: PoolingName = "haar") -> Callable[[di
     def build(tensors: dict[str, Tensor]) -> VGG19:
         network = _empty(variant, pooling)
         units = tensors.pop("units")
+        poolings = {
+            name.removeprefix(_POOLINGS): tensors.pop(name)
+            for name in [*tensors]
+            if name.startswith(_POOLINGS)
+        }
         deepest = {name[2:]: tensor for name, tensor in tensors.items() if name.startswith("4.")}
-        encoder = vgg19_encoder(oxford_vgg19(), units, pooled=1 / network.pooling.gain)
+        encoder = vgg19_encoder(oxford_vgg19(), units, pooled=1 / network.gain)
+        network.poolings.load_state_dict(poolings, assign=True)
         return _fill(network, encoder, deepest or tensors)
 
     return build

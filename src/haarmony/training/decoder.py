@@ -55,7 +55,7 @@ def build(variant: str, level: int = 4) -> VGG19 | PooledVGG19:
     """The network of a variant, with random weights."""
     if variant in ("sum", "cat5"):
         return VGG19(cast(Variant, variant))
-    if variant in ("average", "split"):
+    if variant in ("average", "split", "learned"):
         return VGG19("sum", cast(PoolingName, variant))
     return PooledVGG19(level, "places" if variant == "places" else "nearest")
 
@@ -79,7 +79,7 @@ def start(
         the damping is 0.
     """
     oxford = oxford_vgg19()
-    pooled = 1.0 if isinstance(network, PooledVGG19) else 1 / network.pooling.gain
+    pooled = 1.0 if isinstance(network, PooledVGG19) else 1 / network.gain
     if units is None:
         plain = torch.ones(len(network.convolutions))
         network.encoder.load_state_dict(vgg19_encoder(oxford, plain, pooled=pooled))
@@ -103,9 +103,9 @@ def beginning(
         units, precisions = start(network, batch, settings)
         return {"units": units, "precisions": precisions, "network": network.state_dict()}
     if begun.suffix == ".safetensors":
-        decoder, units = exported(begun, settings.level)
+        learnt, units = exported(begun, settings.level)
         units, precisions = start(network, batch, settings, units[: len(network.convolutions)])
-        network.decoder.load_state_dict(decoder)
+        network.load_state_dict(network.state_dict() | learnt)
         return {"units": units, "precisions": precisions, "network": network.state_dict()}
     other = load_checkpoint(begun)
     if other is None:
@@ -119,12 +119,16 @@ def beginning(
 
 
 def exported(path: Path, level: int) -> tuple[dict[str, Tensor], Tensor]:
-    """The decoder from a level, and the units of the encoder's layers, from a file that `export` wrote."""
+    """What was learned of a network to a level, and its encoder's units, from a file that `export` wrote."""
     tensors = read_state(path)
     units = tensors.pop("units")
     prefix = f"{level}." if any(name[0].isdigit() for name in tensors) else ""
-    own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    return own, units
+    learnt = {
+        name if name.startswith("poolings.") else f"decoder.{name.removeprefix(prefix)}": tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+    return learnt, units
 
 
 def objective(
@@ -138,18 +142,26 @@ def objective(
     )
 
 
-def descent(
+def descents(
     network: VGG19 | PooledVGG19, precisions: dict[str, Tensor], settings: DecoderSettings
-) -> torch.optim.Optimizer:
-    """The optimiser of the decoder: by whitened steps where there are precisions, else Adam."""
-    if not precisions:
-        return torch.optim.Adam(network.decoder.parameters(), lr=settings.learning_rate)
-    device = next(network.parameters()).device
-    return WhitenedDescent(
-        [network.decoding(name) for name in precisions],
-        [matrix.to(device) for matrix in precisions.values()],
-        learning_rate=settings.learning_rate,
-    )
+) -> dict[torch.optim.Optimizer, float]:
+    """The optimisers, each with the peak of its rate; see `DecoderSettings`."""
+    peak = settings.learning_rate
+    if precisions:
+        device = next(network.parameters()).device
+        found: dict[torch.optim.Optimizer, float] = {
+            WhitenedDescent(
+                [network.decoding(name) for name in precisions],
+                [matrix.to(device) for matrix in precisions.values()],
+                learning_rate=peak,
+            ): peak
+        }
+    else:
+        found = {torch.optim.Adam(network.decoder.parameters(), lr=peak): peak}
+    if settings.pooling_rate and isinstance(network, VGG19):
+        learned = torch.optim.Adam(network.poolings.parameters(), lr=settings.pooling_rate)
+        found[learned] = settings.pooling_rate
+    return found
 
 
 def train(
@@ -198,14 +210,15 @@ def train(
     elif state["recipe"] != recipe:
         raise InputError(f"{path} is of another recipe, {state['recipe']}: give that one or another folder")
     network.load_state_dict(state["network"])
-    optimiser = descent(network, state["precisions"], settings)
-    if "optimiser" in state:
-        optimiser.load_state_dict(state["optimiser"])
+    optimisers = descents(network, state["precisions"], settings)
+    for optimiser, learnt in zip(optimisers, state.get("optimisers", []), strict=False):
+        optimiser.load_state_dict(learnt)
 
     def save(steps: int) -> None:
         kept = {name: state[name] for name in ("units", "precisions")}
-        learnt = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
-        save_checkpoint(path, {"step": steps, "recipe": recipe, **kept, **learnt})
+        kept["network"] = network.state_dict()
+        kept["optimisers"] = [optimiser.state_dict() for optimiser in optimisers]
+        save_checkpoint(path, {"step": steps, "recipe": recipe, **kept})
 
     if state["step"] == 0:
         save(0)
@@ -213,12 +226,14 @@ def train(
         picture = batch(step)
         with half_precision(device, wanted=settings.half):
             loss, figure = objective(network, picture, settings)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(step, settings.steps, settings.learning_rate)
-        optimiser.zero_grad()
+        for optimiser, peak in optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, settings.steps, peak)
+            optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
-        optimiser.step()
+        for optimiser in optimisers:
+            optimiser.step()
         done = step + 1
         if done % log_every == 0 or done == settings.steps:
             print(f"step {done} loss {loss.item():.4f} dB {figure.item():.2f}", flush=True)
@@ -286,7 +301,7 @@ def export(checkpoints: Sequence[Path], target: Path) -> None:
             raise InputError(f"no checkpoint at {checkpoint}: train first")
         prefix = f"{state['recipe']['level']}." if len(checkpoints) > 1 else ""
         for name, tensor in state["network"].items():
-            if name.startswith("decoder."):
+            if name.startswith(("decoder.", "poolings.")):
                 tensors[prefix + name.removeprefix("decoder.")] = tensor.half().contiguous()
         recipes.append(state["recipe"] | {"step": state["step"]})
         tensors["units"] = state["units"]  # the deepest has all; they are measured on the same crops

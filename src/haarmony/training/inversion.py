@@ -51,7 +51,6 @@ class Trace(NamedTuple):
     skips: Any
 
 
-@torch.no_grad()
 def trace(network: Mirrored, picture: Tensor) -> Trace:
     """Encode a picture and keep everything on the way."""
     given: dict[str, Tensor] = {}
@@ -69,6 +68,7 @@ def trace(network: Mirrored, picture: Tensor) -> Trace:
     return Trace(given | {"conv1_1": picture}, made, skips)
 
 
+@torch.no_grad()
 def measure_units(network: Mirrored, pictures: Iterable[Tensor]) -> Tensor:
     """(N,) the mean activation of each encoder layer; see `vgg19_weights.vgg19_encoder`."""
     means = [[float(x.mean()) for x in trace(network, picture).made.values()] for picture in pictures]

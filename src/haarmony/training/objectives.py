@@ -36,7 +36,7 @@ def reconstruction(
     """The loss of a batch that is encoded and decoded.
 
     Args:
-        network: whose decoder learns.
+        network: whose decoder learns, and its poolings where they do.
         picture: (B, 3, H, W).
         feature_weight: of the features between the decoder's levels beside the picture.
         seen_weight: of the features relu1_1 to relu3_1 of the decoded picture (Johnson et al., ECCV 2016).
@@ -50,7 +50,7 @@ def reconstruction(
     for name in reversed(network.convolutions):
         x = network.undo(name, x, skips)
         if name in _SUPERVISED:
-            loss = loss + feature_weight * log_error(x, given[name])
+            loss = loss + feature_weight * log_error(x, given[name].detach())
     error = log_error(x, picture)
     loss = loss + error
     if seen_weight and isinstance(network, PooledVGG19):

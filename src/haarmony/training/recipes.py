@@ -1,8 +1,8 @@
 """What the decoders of VGG-19 are trained by.
 
-`sum` and `cat5` are those of WCT2, `average` and `split` of other poolings in place of Haar's; `plain` and
-`places` those of WCT and PhotoWCT, one from each level of VGG-19 with max-pooling; `adain` is a plain one
-that learns from stylised pictures.
+`sum` and `cat5` are those of WCT2, `average`, `split` and `learned` of other poolings in place of Haar's;
+`plain` and `places` those of WCT and PhotoWCT, one from each level of VGG-19 with max-pooling; `adain` is a
+plain one that learns from stylised pictures.
 """
 
 from dataclasses import dataclass, replace
@@ -17,6 +17,7 @@ class DecoderSettings:
         size: side of the square crops, in pixels.
         batch: crops a step.
         learning_rate: the peak; linear warm-up, then a cosine to 2 % of it.
+        pooling_rate: the peak for poolings that are learned, by Adam.
         damping: of the whitening, as a share of the inputs' mean square; 0 descends by Adam.
         feature_weight: of the features' log error beside the picture's.
         seen_weight: of the features of the decoded picture, likewise; for networks that pool by maxima.
@@ -33,6 +34,7 @@ class DecoderSettings:
     size: int = 96
     batch: int = 4
     learning_rate: float = 2e-4
+    pooling_rate: float = 0.0
     damping: float = 0.0
     feature_weight: float = 0.1
     seen_weight: float = 0.0
@@ -61,6 +63,7 @@ RECIPES: dict[str, DecoderSettings] = {
     "sum": _SUM,
     "average": _ABLATED,
     "split": _ABLATED,
+    "learned": replace(_ABLATED, pooling_rate=1e-2),
     "plain": _POOLED,
     "places": replace(_POOLED, seen_weight=0.1),
     "adain": replace(_POOLED, size=96, batch=3, style_weight=2.0, recolour=0.5),
