@@ -34,14 +34,14 @@ def assert_close(fast: Tensor, plain: Tensor) -> None:
     assert (fast - plain).abs().max() <= 1e-4 * plain.abs().max()
 
 
-def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, reflect: bool) -> Tensor:
+def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, beyond: winograd.Beyond) -> Tensor:
     """All outputs of a padded convolution, gathered from the strips."""
-    pad = weight.shape[-1] // 2 if weight.shape[-1] == 3 else 1
+    pad = 2 if beyond == "zero" else 1
     height, width = (side + 2 * pad - weight.shape[-1] + 1 for side in pictures.shape[-2:])
     plan = winograd.Plan.of(weight.shape[1], weight.shape[0], weight.shape[-1], (height, width))
     kernel = winograd.evaluate(plan, weight, bias)
     out = torch.full((height, width, weight.shape[0]), torch.nan)
-    for top, strip in winograd.convolve_strips(list(pictures), kernel, reflect=reflect):
+    for top, strip in winograd.convolve_strips(list(pictures), kernel, beyond=beyond):
         out[top : top + len(strip)] = strip
     return out.permute(2, 0, 1)[None]
 
@@ -55,7 +55,17 @@ def test_three_taps_are_the_plain_convolution(
     x, bias = torch.randn(1, inputs, height, width), torch.randn(outputs)
     weight = torch.randn(outputs, inputs, 3, 3)
     plain = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
-    assert_close(convolve(x, weight, bias, reflect=True), plain)
+    assert_close(convolve(x, weight, bias, beyond="reflected"), plain)
+
+
+@given(channels=CHANNELS, height=st.integers(1, 45), width=st.integers(1, 45), seed=st.integers(0, 99))
+def test_three_taps_over_a_border_of_zeros_are_the_plain_convolution(
+    channels: tuple[int, int], height: int, width: int, seed: int
+) -> None:
+    inputs, outputs = channels
+    torch.manual_seed(seed)
+    x, weight = torch.randn(1, inputs, height, width), torch.randn(outputs, inputs, 3, 3)
+    assert_close(convolve(x, weight, None, beyond="zero"), F.conv2d(x, weight, padding=2))
 
 
 @given(channels=CHANNELS, height=SIDES, width=SIDES, seed=st.integers(0, 99))
@@ -66,7 +76,7 @@ def test_two_taps_are_the_plain_convolution(
     torch.manual_seed(seed)
     x, weight = torch.randn(2, inputs, height, width), torch.randn(outputs, 2 * inputs, 2, 2)
     plain = F.conv2d(F.pad(x.flatten(0, 1)[None], (1, 1, 1, 1), mode="replicate"), weight)
-    assert_close(convolve(x, weight, None, reflect=False), plain)
+    assert_close(convolve(x, weight, None, beyond="repeated"), plain)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3])
@@ -76,7 +86,7 @@ def test_strips_of_any_height_meet(monkeypatch: pytest.MonkeyPatch, step: int) -
     plain = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight)
     monkeypatch.setattr(winograd, "_STRIP", step * 6 * 23 * 24)
     assert winograd.Plan.of(8, 16, 3, (37, 21)).step <= step
-    assert_close(convolve(x, weight, None, reflect=True), plain)
+    assert_close(convolve(x, weight, None, beyond="reflected"), plain)
 
 
 @pytest.mark.parametrize("rectify", [False, True])

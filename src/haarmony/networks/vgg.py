@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from haarmony.networks.backbone import MEAN_RGB, STD_RGB, Backbone
 from haarmony.networks.folding import Convolutions
+from haarmony.networks.frozen import convolve_frozen
 
 _MEAN_BGR = (103.939, 116.779, 123.68)
 _BLOCKS = 5
@@ -62,8 +63,7 @@ class VGG(Backbone):
         for before, name in zip(("conv1_0", *self.names), self.names, strict=False):
             if before[4] != name[4]:
                 x = F.avg_pool2d(x, 2, ceil_mode=True)
-            mode = "reflect" if min(x.shape[-2:]) > 1 else "replicate"
-            x = self.get_submodule(name)(F.pad(x, (1, 1, 1, 1), mode=mode))
+            x = self._convolved(name, x)
             for layer in (name, f"relu{name[4:]}"):
                 x = F.relu(x) if layer != name else x
                 if layer in left:
@@ -72,6 +72,13 @@ class VGG(Backbone):
             if not left:
                 break
         return found
+
+    def _convolved(self, name: str, x: Tensor) -> Tensor:
+        conv = cast(nn.Conv2d, self.get_submodule(name))
+        if min(x.shape[-2:]) > 1:
+            return convolve_frozen(x, conv.weight, cast(Tensor, conv.bias))
+        convolved: Tensor = conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))
+        return convolved
 
 
 def vgg_of_torchvision(state: Mapping[str, Tensor], path: str) -> VGG:

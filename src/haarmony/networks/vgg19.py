@@ -19,7 +19,7 @@ from haarmony.errors import InputError
 from haarmony.networks import winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
 from haarmony.networks.pooling import POOLING_NAMES, POOLINGS, LearnedPooling, Pooling, PoolingName
-from haarmony.pages import empty_channels_last, traced
+from haarmony.pages import traced
 from haarmony.remembered import remembered
 from haarmony.wavelets import Bands, haar_filters, haar_merge
 
@@ -172,7 +172,7 @@ class ReflectedConvolution(nn.Conv2d):
         """Convolve (B, C, H, W) to (B, O, H, W), and apply ReLU where asked to."""
         if winograd.serves(x, self.weight):
             kernel = winograd.prepared("all", self.weight, self.bias, _size(x), lambda weight: weight)
-            return _convolve_in_strips(x, kernel, rectify=rectify)
+            return winograd.convolve(x, kernel, beyond="reflected", rectify=rectify)
         out = convolve_reflected(x, self.weight, self.bias)
         return F.relu_(out) if rectify else out
 
@@ -191,16 +191,6 @@ def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
         columns = F.pad(x[..., near], (*pad, 1, 1), mode="reflect")
         out[..., line, :] = F.conv2d(rows, weight, bias)[..., 0, :]
         out[..., line] = F.conv2d(columns, weight, bias)[..., 0]
-    return out
-
-
-def _convolve_in_strips(x: Tensor, kernel: winograd.Kernel, *, rectify: bool) -> Tensor:
-    """`convolve_reflected` by `winograd`, and ReLU where asked to."""
-    out = empty_channels_last(x, kernel.plan.outputs, *_size(x))
-    for one, target in zip(x, out.permute(0, 2, 3, 1), strict=True):
-        for top, strip in winograd.convolve_strips([one], kernel, reflect=True):
-            rows = target[top : top + len(strip)]
-            torch.clamp_min(strip, 0, out=rows) if rectify else rows.copy_(strip)
     return out
 
 
@@ -243,7 +233,7 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify:
         kernel = winograd.prepared(
             "original", weight, bias, (2 * height, 2 * width), lambda whole: whole[:, channels:]
         )
-        out = _convolve_in_strips(original, kernel, rectify=False)
+        out = winograd.convolve(original, kernel, beyond="reflected")
         phases = winograd.prepared(
             "phases",
             weight,
@@ -274,7 +264,7 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
     The strip's row u belongs to the rows 2u (phase 0) and 2u - 1 (phase 1), and so do its columns.
     """
     height, width = _size(bands[0])
-    for top, strip in winograd.convolve_strips(bands, kernel, reflect=False):
+    for top, strip in winograd.convolve_strips(bands, kernel, beyond="repeated"):
         end = top + len(strip)
         parts = strip.view(len(strip), width + 1, 2, 2, -1)
         for row in range(2):

@@ -7,7 +7,7 @@ product is a small convolution along the width; applied along both sides, a prod
 The result is that of a plain convolution to about 1e-5 of its largest value.
 
 All is done in strips, so that what lies between input and output stays in the cache and takes bounded memory.
-Inference on CPUs only: nothing here has a gradient.
+On CPUs only. Nothing here has a gradient; `networks.frozen` puts one together.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-from haarmony.pages import traced
+from haarmony.pages import empty_channels_last, traced
 from haarmony.remembered import remembered
+
+Beyond: TypeAlias = Literal["reflected", "repeated", "zero"]
+"""What lies beyond the border: one line of the picture, or two of zeros."""
 
 _POINTS = 6
 _STRIP = 1 << 21
@@ -179,15 +182,28 @@ def prepared(
     return remembered(name, weights, (size, torch.get_num_threads()), make)
 
 
+def convolve(x: Tensor, kernel: Kernel, *, beyond: Beyond, rectify: bool = False) -> Tensor:
+    """(B, C, h, w) to (B, O, H, W), channels last, with ReLU where asked to; see `convolve_strips`."""
+    plan = kernel.plan
+    out = empty_channels_last(x, plan.outputs, plan.height, plan.width)
+    for one, target in zip(x, out.permute(0, 2, 3, 1), strict=True):
+        for top, strip in convolve_strips([one], kernel, beyond=beyond):
+            rows = target[top : top + len(strip)]
+            torch.clamp_min(strip, 0, out=rows) if rectify else rows.copy_(strip)
+    return out
+
+
 def convolve_strips(
-    inputs: Sequence[Tensor], kernel: Kernel, *, reflect: bool
+    inputs: Sequence[Tensor], kernel: Kernel, *, beyond: Beyond
 ) -> Iterator[tuple[int, Tensor]]:
-    """The strips of a convolution, from the top. The output at (y, x) sees the inputs from (y - 1, x - 1) on.
+    """The strips of a convolution, from the top.
+
+    The output at (y, x) sees the inputs from (y - 1, x - 1) on; where zeros lie beyond, from (y - 2, x - 2).
 
     Args:
         inputs: each (C', h, w), together the channels of the kernel; h, w >= 2 to be reflected.
-        kernel: for outputs that see no more than one line beyond the border.
-        reflect: whether the inputs are reflected or repeated beyond their border.
+        kernel: for outputs that see no more than those lines beyond the border.
+        beyond: the inputs' border.
 
     Yields:
         The first row, and the outputs (rows, W, O) of a strip, good until the next one is asked for.
@@ -198,34 +214,42 @@ def convolve_strips(
     placed = torch.empty(_POINTS, step, plan.columns, plan.inputs)
     out = torch.empty(step, side, plan.width, plan.outputs)
     for top in range(0, plan.height, side * step):
-        _fill(margin, inputs, top - 1, reflect)
+        _fill(margin, inputs, top, beyond)
         _evaluate_lines(margin, side, placed)
         products = [_multiply(placed[i], kernel, i) for i in range(_POINTS)]
         _interpolate(products, out.unbind(1))
         yield top, out.flatten(0, 1)[: plan.height - top]
 
 
-def _fill(margin: Tensor, inputs: Sequence[Tensor], top: int, reflect: bool) -> None:
-    """Copy the rows from `top` on, with one line beyond every border."""
+def _fill(margin: Tensor, inputs: Sequence[Tensor], first: int, beyond: Beyond) -> None:
+    """Copy the rows that the output from row `first` on sees, with the lines beyond every border."""
+    lines = 2 if beyond == "zero" else 1
+    near = 1 if beyond == "reflected" else 0
+    top = first - lines
     height, width = inputs[0].shape[-2:]
     rows, columns = margin.shape[:2]
     begin, end = max(0, top), min(height, top + rows)
-    inner = margin[:, 1 : width + 1]
+    inner = margin[:, lines : width + lines]
     channel = 0
     for one in inputs:
         x = one.permute(1, 2, 0)
         into = inner[..., channel : channel + one.shape[0]]
         into[begin - top : end - top] = x[begin:end]
-        if top < 0:
-            into[0] = x[1 if reflect else 0]
-        if end < top + rows:
-            into[end - top] = x[height - 2 if reflect else height - 1]
+        if beyond != "zero":
+            if top < 0:
+                into[0] = x[near]
+            if end < top + rows:
+                into[end - top] = x[height - 1 - near]
         channel += one.shape[0]
+    if beyond == "zero":
+        margin[: begin - top] = 0
+        margin[end - top :] = 0
+        return
     if end < top + rows:
         margin[end - top + 1 :] = 0
-    margin[:, 0] = margin[:, 2 if reflect else 1]
+    margin[:, 0] = margin[:, 1 + near]
     if columns > width + 1:
-        margin[:, width + 1] = margin[:, width - 1 if reflect else width]
+        margin[:, width + 1] = margin[:, width - near]
 
 
 def _evaluate_lines(x: Tensor, side: int, out: Tensor) -> None:
