@@ -4,9 +4,7 @@
 
 The paper's network at full size (no carry), with zca at every site of the stages. Maxima are put back where
 they were, averages are repeated; Haar's bands are added (`sum`) or laid side by side (`cat5`). Pairs are
-taken without masks. The decoder of averages is not in the package:
-
-    haarmony train decoder --variant average --photos PHOTOS --out FOLDER --export average.safetensors
+taken without masks.
 
 *There and back* is the PSNR of the content through the network with nothing matched.
 """
@@ -27,15 +25,14 @@ from haarmony.evaluation.pairs import read_pairs
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture
 from haarmony.media.sheet import Cell, draw_sheet
-from haarmony.methods.recipe import RECIPES, STAGES
-from haarmony.networks.vgg19_weights import read_vgg19
+from haarmony.methods.recipe import STAGES
 from methods import reduced
 
-AVERAGE = "average"
 POOLINGS = {
     "maximum": "vgg19_max",
-    AVERAGE: "",
+    "average": "vgg19_average",
     "phases": "vgg19_split",
+    "learned": "vgg19_learned",
     "Haar, sum": "vgg19_sum",
     "Haar, cat5": "vgg19",
 }
@@ -53,7 +50,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("pairs", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--average", type=Path, metavar="FILE", help="the decoder of averages")
     parser.add_argument("--size", type=int, default=256, help="long side (default: %(default)s)")
     parser.add_argument("--only", help="names of pairs, by commas")
     parser.add_argument("--shown", default="p1,14", help="pairs on the sheet (default: %(default)s)")
@@ -73,12 +69,7 @@ def main() -> None:
         ]
     rows = []
     for name, model_name in POOLINGS.items():
-        if model_name:
-            model = WCT2.load(model_name)
-        elif options.average:
-            model = WCT2(read_vgg19(options.average, "sum", "average"), RECIPES["vgg19_sum"])
-        else:
-            continue
+        model = WCT2.load(model_name)
         base = replace(model.recipe, work_side=None)
         for stages in (STAGES, *FEWER) if model_name in ("vgg19", "vgg19_sum") else (STAGES,):
             used = WCT2(model.network, replace(base, stages=stages))

@@ -33,12 +33,14 @@ def test_a_study_from_pairs_to_its_table(haarmony, results):
         cast(study.votes, Vote(voter, study.items[0].name, "preference", output), welcome=False)
     result = haarmony("study", "report", "s", "--csv", "t.csv")
     assert "66.7% [20.8%, 93.9%] 2" in result.out
+    assert "[0.0%, 100.0%]" in result.out  # of three voters, those who are drawn again can be of one mind
     assert "3 invited voters" in result.out
     rows = list(csv.DictReader(Path("t.csv").read_text().splitlines()))
     assert [(row["question"], row["method"], row["votes"], row["of"]) for row in rows][4:] == [
         ("preference", "one", "2", "3"),
         ("preference", "two", "1", "3"),
     ]
+    assert [(row["low_by_voters"], row["high_by_voters"]) for row in rows][4:] == [("0.0000", "1.0000")] * 2
     assert {path.name for path in Path().iterdir() if path.name.startswith(".")} == set()
 
 

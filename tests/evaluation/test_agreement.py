@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haarmony.errors import InputError
-from haarmony.evaluation.agreement import Share, alpha
+from haarmony.evaluation.agreement import Share, alpha, interval_by_voters
 
 _ = None
 KRIPPENDORFF_2011 = [
@@ -72,3 +72,20 @@ def test_an_interval_holds_its_share_and_mirrors(count, others):
 def test_a_share_counts_no_more_than_all():
     with pytest.raises(InputError, match="3 of 2"):
         Share(3, 2)
+
+
+def test_voters_with_one_vote_each_are_as_sure_as_their_votes():
+    once = [(1, 1)] * 300 + [(0, 1)] * 700
+    assert interval_by_voters(once) == pytest.approx(Share(300, 1000).interval, abs=5e-3)
+
+
+def test_voters_who_never_vary_count_as_one_vote_each():
+    stubborn = [(40, 40)] * 6 + [(0, 40)] * 14
+    low, high = interval_by_voters(stubborn)
+    assert (low, high) == pytest.approx(Share(6, 20).interval, abs=0.06)
+    assert high - low > 3 * (Share(240, 800).interval[1] - Share(240, 800).interval[0])
+
+
+def test_the_interval_by_voters_needs_two_who_decided():
+    assert interval_by_voters([(3, 4), (0, 0)]) == (0, 1)
+    assert interval_by_voters([(2, 4), (1, 2), (0, 0)]) == (0.5, 0.5)

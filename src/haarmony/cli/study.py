@@ -130,13 +130,17 @@ def _draw(found: "Report") -> None:
 
     from haarmony.evaluation.study.questions import QUESTIONS
 
-    table = Table("method", *QUESTIONS.values(), caption="share of votes, Wilson interval of 95 %, votes")
+    caption = (
+        "share of votes, Wilson interval of 95 %, votes; below it the interval when voters are drawn again"
+    )
+    table = Table("method", *QUESTIONS.values(), caption=caption)
     for method in next(iter(found.shares.values())):
-        shares = (found.shares[question][method] for question in QUESTIONS)
         cells = []
-        for share in shares:
-            low, high = share.interval
-            cells.append(f"{share.value:.1%} [{low:.1%}, {high:.1%}] {share.count}" if share.total else "-")
+        for question in QUESTIONS:
+            share = found.shares[question][method]
+            (low, high), (least, most) = share.interval, found.by_voters[question][method]
+            text = f"{share.value:.1%} [{low:.1%}, {high:.1%}] {share.count}\n      [{least:.1%}, {most:.1%}]"
+            cells.append(text if share.total else "-")
         table.add_row(Text(method), *cells)
     table.add_section()
     table.add_row("Krippendorff's alpha", *(f"{found.agreement[question]:.3f}" for question in QUESTIONS))
@@ -148,9 +152,23 @@ def _write(found: "Report", path: Path) -> None:
 
     with beside(path) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["question", "method", "votes", "of", "share", "low", "high", "alpha"])
+        rows.writerow(
+            [
+                "question",
+                "method",
+                "votes",
+                "of",
+                "share",
+                "low",
+                "high",
+                "low_by_voters",
+                "high_by_voters",
+                "alpha",
+            ]
+        )
         for question, method, share in found.rows():
-            figures = (share.value, *share.interval, found.agreement[question])
+            by_voters = found.by_voters[question][method]
+            figures = (share.value, *share.interval, *by_voters, found.agreement[question])
             rows.writerow(
                 [question, method, share.count, share.total, *(f"{figure:.4f}" for figure in figures)]
             )

@@ -1,6 +1,7 @@
 """Counts of people's choices: how sure a share is, and how far raters agree.
 
 Wilson: Probable Inference, the Law of Succession, and Statistical Inference, JASA 1927.
+Davison and Hinkley: Bootstrap Methods and their Application, 1997, section 3.8 (whole clusters are drawn).
 Krippendorff: Computing Krippendorff's Alpha-Reliability, 2011.
 """
 
@@ -12,10 +13,15 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
+import numpy as np
+
 from haarmony.errors import InputError
 
 Z95: Final = 1.959963984540054
 """The quantile of the normal distribution that leaves 2.5 % above it."""
+
+
+_DRAWS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,27 @@ class Share:
         half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
         return (low if self.count else 0.0), (high if self.count < n else 1.0)
+
+
+def interval_by_voters(counts: Sequence[tuple[int, int]], *, seed: int = 0) -> tuple[float, float]:
+    """The bootstrap interval of 95 % of a share to which each voter made several decisions.
+
+    Decisions of one voter resemble each other, so voters are drawn again, whole, 2000 times.
+
+    Args:
+        counts: of each voter, the decisions that count and all decisions.
+        seed: of the draws.
+
+    Returns:
+        From and to, in 0 to 1; all of it where fewer than two voters decided.
+    """
+    known = np.asarray([one for one in counts if one[1]], np.float64)
+    if len(known) < 2:
+        return 0.0, 1.0
+    draws = np.random.default_rng(seed).integers(len(known), size=(_DRAWS, len(known)))
+    chosen, all_of_them = known[draws].sum(1).T
+    low, high = np.quantile(chosen / all_of_them, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def alpha(units: Iterable[Sequence[Hashable]]) -> float:

@@ -24,6 +24,7 @@ from haarmony.networks.imagined import ImaginedCompact
 from haarmony.networks.levels import LevelAutoencoder
 from haarmony.networks.oxford import find_oxford
 from haarmony.networks.pooled import Unpooling
+from haarmony.networks.pooling import PoolingName
 from haarmony.networks.stylists import Trained, built, read_stylist
 from haarmony.networks.vgg19 import Variant
 from haarmony.networks.vgg19_weights import build_pooled, build_vgg19
@@ -179,9 +180,9 @@ _PLACES_SHA256 = "db559a18812f8b5d88f92612c9a08dffd54adad49b838e2e9ab4616f5c4adc
 _LICENCE = "Apache-2.0 (decoder); CC BY 4.0, Oxford VGG group (encoder)"
 
 
-def _vgg19_model(variant: Variant, sha256: str, parameters: int) -> Model:
-    file = f"vgg19_{variant}_decoder.safetensors"
-    return Model(file, sha256, _LICENCE, parameters, build_vgg19(variant), needs_vgg19=True)
+def _vgg19_model(variant: Variant, sha256: str, parameters: int, pooling: PoolingName = "haar") -> Model:
+    file = f"vgg19_{variant if pooling == 'haar' else pooling}_decoder.safetensors"
+    return Model(file, sha256, _LICENCE, parameters, build_vgg19(variant, pooling), needs_vgg19=True)
 
 
 def _pooled_model(unpooling: Unpooling, name: str, sha256: str, parameters: int) -> Model:
@@ -204,13 +205,14 @@ MODELS: dict[str, Model] = {
     "vgg19_sum": _vgg19_model(
         "sum", "a520fa4134d6a3fced4252bb76d688ab4ed4068decc839763b16c386cd051bc5", 7_010_959
     ),
-    "vgg19_split": Model(
-        "vgg19_split_decoder.safetensors",
-        "1a20b1971b8dd4078b8ee94cb91070fa805450989c648ac55ec52912703c63f9",
-        _LICENCE,
-        7_010_959,
-        build_vgg19("sum", "split"),
-        needs_vgg19=True,
+    "vgg19_split": _vgg19_model(
+        "sum", "1a20b1971b8dd4078b8ee94cb91070fa805450989c648ac55ec52912703c63f9", 7_010_959, "split"
+    ),
+    "vgg19_learned": _vgg19_model(
+        "sum", "53bcab1a86e91f711f24fcd1f3123745e8eacc1652e8d7252a60dda82d5a3c22", 7_025_295, "learned"
+    ),
+    "vgg19_average": _vgg19_model(
+        "sum", "c8387cbc8989aeba57008333922c0d181476481e3d39415757345378ec5614a4", 7_010_959, "average"
     ),
     "vgg19_max": Model(
         "vgg19_places.safetensors",

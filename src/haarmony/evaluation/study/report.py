@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from haarmony.evaluation.agreement import Share, alpha
+from haarmony.evaluation.agreement import Share, alpha, interval_by_voters
 from haarmony.evaluation.study.questions import QUESTIONS
 from haarmony.evaluation.study.study import Study
-from haarmony.evaluation.study.votes import Vote, changed, votes
+from haarmony.evaluation.study.votes import changed, votes
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class Report:
 
     Attributes:
         shares: by question and method.
+        by_voters: by question and method, the interval of the share when voters are drawn again.
         agreement: by question, Krippendorff's alpha of the voters over items.
         voters: who cast a vote.
         changed: votes that their voters replaced.
     """
 
     shares: dict[str, dict[str, Share]]
+    by_voters: dict[str, dict[str, tuple[float, float]]]
     agreement: dict[str, float]
     voters: int
     changed: int
@@ -37,8 +40,8 @@ class Report:
 def report(study: Study) -> Report:
     """Count the votes.
 
-    Shares take every vote as independent of the others. Voters who answered only some of the questions count
-    with those.
+    The interval of a share takes every vote as independent of the others; `by_voters` does not. Voters who
+    answered only some of the questions count with those.
 
     Raises:
         InputError: when the votes cannot be read.
@@ -46,21 +49,20 @@ def report(study: Study) -> Report:
     cast = votes(study.votes)
     made_by = {(item.name, output): method for item in study.items for output, method in item.outputs.items()}
     shares: dict[str, dict[str, Share]] = {}
+    by_voters: dict[str, dict[str, tuple[float, float]]] = {}
     agreement: dict[str, float] = {}
     for question in QUESTIONS:
-        chosen = _chosen(study, cast, question, made_by)
-        said = [method for methods in chosen for method in methods]
-        shares[question] = {method: Share(said.count(method), len(said)) for method in study.methods}
-        agreement[question] = alpha(chosen)
-    return Report(shares, agreement, len({vote.voter for vote in cast}), changed(study.votes))
-
-
-def _chosen(
-    study: Study, cast: list[Vote], question: str, made_by: dict[tuple[str, str], str]
-) -> list[list[str]]:
-    """The methods that were chosen for each item."""
-    chosen: dict[str, list[str]] = {item.name: [] for item in study.items}
-    for vote in cast:
-        if vote.question == question:
-            chosen[vote.item].append(made_by[vote.item, vote.output])
-    return list(chosen.values())
+        answers = [vote for vote in cast if vote.question == question]
+        of_items: dict[str, list[str]] = defaultdict(list)
+        of_voters: dict[str, list[str]] = defaultdict(list)
+        for vote in answers:
+            method = made_by[vote.item, vote.output]
+            of_items[vote.item].append(method)
+            of_voters[vote.voter].append(method)
+        agreement[question] = alpha(of_items.values())
+        shares[question], by_voters[question] = {}, {}
+        for method in study.methods:
+            counts = [(said.count(method), len(said)) for said in of_voters.values()]
+            shares[question][method] = Share(sum(count for count, _ in counts), len(answers))
+            by_voters[question][method] = interval_by_voters(counts)
+    return Report(shares, by_voters, agreement, len({vote.voter for vote in cast}), changed(study.votes))
