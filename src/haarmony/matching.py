@@ -6,7 +6,7 @@ finite map for any input: no statistics on one side give the identity, a constan
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,6 +17,7 @@ from haarmony.errors import InputError
 from haarmony.moments import Moments
 from haarmony.pages import empty_channels_last, in_strips, strips
 from haarmony.remembered import remembered
+from haarmony.side_by_side import shared_out
 
 _TINY = 1e-30
 """A variance below all that features can have."""
@@ -69,10 +70,14 @@ class Affine:
         if not in_strips(features):
             return torch.nn.functional.conv2d(features, matrix, offset)
         mapped = empty_channels_last(features, matrix.shape[0], *features.shape[-2:])
-        for rows in strips(features):
-            for x, target in zip(features[..., rows, :], mapped[..., rows, :], strict=True):
-                pixels, out = (one.permute(1, 2, 0).flatten(0, 1) for one in (x, target))
-                torch.addmm(offset, pixels, matrix[..., 0, 0].T, out=out)
+
+        def change(share: Sequence[slice]) -> None:
+            for rows in share:
+                for x, target in zip(features[..., rows, :], mapped[..., rows, :], strict=True):
+                    pixels, out = (one.permute(1, 2, 0).flatten(0, 1) for one in (x, target))
+                    torch.addmm(offset, pixels, matrix[..., 0, 0].T, out=out)
+
+        shared_out(change, strips(features))
         return mapped
 
     def blend(self, strength: float) -> Affine:

@@ -6,13 +6,17 @@ a shot, several style pictures or many machines can each bring their own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.remembered import remembered
+from haarmony.side_by_side import shared_out
 
 _BLOCK = 4096
 _BLOCKS = 64
@@ -20,6 +24,8 @@ _BLOCKS = 64
 _FEW = 4096
 _FACTORED_ON_GPU = 256
 """Channels from which a GPU factors a matrix faster than a processor (`benchmarks/gpu.py`)."""
+_LARGE = 1 << 22
+"""Numbers from which threads have blocks of their own."""
 _PANEL = 64
 """Channels whose products are taken at once; those above the diagonal are left out."""
 
@@ -55,7 +61,7 @@ class Moments:
         """
         x = features.flatten(1)
         x = x.double() if x.shape[1] <= _FEW else x
-        channels, positions = x.shape
+        positions = x.shape[1]
         if weights is not None:
             weights = weights.flatten()
             if weights.shape[0] != positions:
@@ -68,22 +74,12 @@ class Moments:
         reference = x[:, some].mean(1, keepdim=True)
         if weights is not None and bool((share := weights[some].to(x.dtype)).any()):
             reference = (x[:, some] * share).sum(1, keepdim=True) / share.sum()
-        count = torch.zeros((), dtype=torch.float64, device=x.device)
-        first = torch.zeros(channels, dtype=torch.float64, device=x.device)
-        second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
         step = _BLOCK if x.device.type == "cpu" else _BLOCK * _BLOCKS
-        for start in range(0, positions, step):
-            block = x[:, start : start + step] - reference
-            if weights is None:
-                weighted = block
-                count += block.shape[1]
-            else:
-                w = weights[start : start + step].to(block.dtype)
-                weighted = block * w
-                count += w.sum(dtype=torch.float64)
-            first += weighted.sum(1)
-            add_products = _add_by_panels if x.device.type == "cpu" else _add_by_blocks
-            add_products(second, weighted, block)
+        blocks = [slice(start, start + step) for start in range(0, positions, step)]
+        work = partial(_sums, x, weights, reference)
+        large = x.device.type == "cpu" and x.numel() >= _LARGE
+        parts = shared_out(work, blocks) if large else [work(blocks)]
+        count, first, second = (reduce(add, of_parts) for of_parts in zip(*parts, strict=True))
         if count <= 0:
             return cls(count, torch.zeros_like(first), torch.zeros_like(second))
         shift = first / count
@@ -141,6 +137,29 @@ class Moments:
             self.mean + share * step,
             self.scatter + other.scatter + self.count * share * torch.outer(step, step),
         )
+
+
+def _sums(
+    x: Tensor, weights: Tensor | None, reference: Tensor, blocks: Sequence[slice]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The weight (), sums (C,) and sums of products (C, C) of some blocks of x, about a reference."""
+    channels = len(x)
+    count = torch.zeros((), dtype=torch.float64, device=x.device)
+    first = torch.zeros(channels, dtype=torch.float64, device=x.device)
+    second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
+    add_products = _add_by_panels if x.device.type == "cpu" else _add_by_blocks
+    for positions in blocks:
+        block = x[:, positions] - reference
+        if weights is None:
+            weighted = block
+            count += block.shape[1]
+        else:
+            w = weights[positions].to(block.dtype)
+            weighted = block * w
+            count += w.sum(dtype=torch.float64)
+        first += weighted.sum(1)
+        add_products(second, weighted, block)
+    return count, first, second
 
 
 def _add_by_panels(second: Tensor, weighted: Tensor, block: Tensor) -> None:

@@ -10,7 +10,6 @@ import ctypes
 import math
 import mmap
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 
 import torch
@@ -65,8 +64,8 @@ def traced() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
-def strips(x: Tensor) -> Iterator[slice]:
+def strips(x: Tensor) -> list[slice]:
     """Slices of the rows of (B, C, H, W), of an even number of rows each, that fit into a cache."""
     height = x.shape[-2]
     step = max(2, _STRIP * height // x.numel() // 2 * 2)
-    return (slice(top, min(height, top + step)) for top in range(0, height, step))
+    return [slice(top, min(height, top + step)) for top in range(0, height, step)]

@@ -5,6 +5,7 @@ tight frame when sum_k T_k^T T_k = I: what the analysis takes apart the synthesi
 preserved. WCT2 (Yoo et al., ICCV 2019, section 3.2) pools by Haar analysis and unpools by its transpose.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.pages import empty_channels_last, in_strips, strips
+from haarmony.side_by_side import shared_out
 
 
 class Bands(NamedTuple):
@@ -45,9 +47,13 @@ def haar_split(x: Tensor) -> Bands:
         bands = Bands(
             *(empty_channels_last(x, x.shape[1], -(-height // 2), -(-width // 2)) for _ in range(4))
         )
-        for rows in strips(x):
-            for band, part in zip(bands, _split(x[..., rows, :]), strict=True):
-                band[..., rows.start // 2 : (rows.stop + 1) // 2, :] = part
+
+        def split(share: Sequence[slice]) -> None:
+            for rows in share:
+                for band, part in zip(bands, _split(x[..., rows, :]), strict=True):
+                    band[..., rows.start // 2 : (rows.stop + 1) // 2, :] = part
+
+        shared_out(split, strips(x))
         return bands
     return _split(x)
 

@@ -41,8 +41,11 @@ def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, beyond: w
     plan = winograd.Plan.of(weight.shape[1], weight.shape[0], weight.shape[-1], (height, width))
     kernel = winograd.evaluate(plan, weight, bias)
     out = torch.full((height, width, weight.shape[0]), torch.nan)
-    for top, strip in winograd.convolve_strips(list(pictures), kernel, beyond=beyond):
+
+    def take(top: int, strip: Tensor) -> None:
         out[top : top + len(strip)] = strip
+
+    winograd.convolve_strips(list(pictures), kernel, take, beyond=beyond)
     return out.permute(2, 0, 1)[None]
 
 

@@ -264,7 +264,8 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
     The strip's row u belongs to the rows 2u (phase 0) and 2u - 1 (phase 1), and so do its columns.
     """
     height, width = _size(bands[0])
-    for top, strip in winograd.convolve_strips(bands, kernel, beyond="repeated"):
+
+    def add(top: int, strip: Tensor) -> None:
         end = top + len(strip)
         parts = strip.view(len(strip), width + 1, 2, 2, -1)
         for row in range(2):
@@ -275,6 +276,8 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
                 lines[:, column::2].add_(part)
         if rectify:
             out[max(0, 2 * top - 1) : 2 * end - 1].clamp_min_(0)
+
+    winograd.convolve_strips(bands, kernel, add, beyond="repeated")
 
 
 def _kept_phase_kernels(weight: Tensor, channels: int) -> Tensor:

@@ -6,7 +6,8 @@ of 3 taps (12 else), F(5, 2) takes 6 for 5 outputs of 2 taps (10 else). Applied 
 product is a small convolution along the width; applied along both sides, a product is that of channels alone.
 The result is that of a plain convolution to about 1e-5 of its largest value.
 
-All is done in strips, so that what lies between input and output stays in the cache and takes bounded memory.
+All is done in strips, so that what lies between input and output stays in the cache and takes bounded memory;
+each core has strips of its own.
 On CPUs only. Nothing here has a gradient; `networks.frozen` puts one together.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from haarmony.pages import empty_channels_last, traced
 from haarmony.remembered import remembered
+from haarmony.side_by_side import shared_out, side_by_side
 
 Beyond: TypeAlias = Literal["reflected", "repeated", "zero"]
 """What lies beyond the border: one line of the picture, or two of zeros."""
@@ -83,7 +85,8 @@ class Plan:
         side = _POINTS + 1 - taps
         columns = -(-width // side) * side + _POINTS - side if both_sides else width + taps - 1
         tiles = -(-height // side)
-        strips = -(-tiles * _POINTS * columns * (inputs + outputs) // _STRIP)
+        threads = torch.get_num_threads()
+        strips = -(-tiles * _POINTS * columns * (inputs + outputs) // (_STRIP * threads)) * threads
         step = -(-tiles // min(tiles, strips))
         return cls(inputs, outputs, taps, height, width, both_sides, tiles, step, columns)
 
@@ -91,6 +94,11 @@ class Plan:
     def side(self) -> int:
         """Lines of output of a tile."""
         return _POINTS + 1 - self.taps
+
+    @property
+    def strips(self) -> range:
+        """The first lines of all strips."""
+        return range(0, self.height, self.side * self.step)
 
 
 @dataclass(frozen=True)
@@ -176,7 +184,9 @@ def prepared(
     def make() -> Kernel:
         taken = part(weight)
         outputs, inputs, taps, _ = taken.shape
-        return evaluate(Plan.of(inputs, outputs, taps, size), taken, bias)
+        plan = Plan.of(inputs, outputs, taps, size)
+        # The layout that is best depends on the number of threads, and each strip has one.
+        return next(side_by_side([partial(evaluate, plan, taken, bias)]))
 
     weights = (weight,) if bias is None else (weight, bias)
     return remembered(name, weights, (size, torch.get_num_threads()), make)
@@ -187,33 +197,45 @@ def convolve(x: Tensor, kernel: Kernel, *, beyond: Beyond, rectify: bool = False
     plan = kernel.plan
     out = empty_channels_last(x, plan.outputs, plan.height, plan.width)
     for one, target in zip(x, out.permute(0, 2, 3, 1), strict=True):
-        for top, strip in convolve_strips([one], kernel, beyond=beyond):
+
+        def take(top: int, strip: Tensor, target: Tensor = target) -> None:
             rows = target[top : top + len(strip)]
             torch.clamp_min(strip, 0, out=rows) if rectify else rows.copy_(strip)
+
+        convolve_strips([one], kernel, take, beyond=beyond)
     return out
 
 
 def convolve_strips(
-    inputs: Sequence[Tensor], kernel: Kernel, *, beyond: Beyond
-) -> Iterator[tuple[int, Tensor]]:
-    """The strips of a convolution, from the top.
+    inputs: Sequence[Tensor], kernel: Kernel, take: Callable[[int, Tensor], None], *, beyond: Beyond
+) -> None:
+    """All strips of a convolution, in several threads.
 
     The output at (y, x) sees the inputs from (y - 1, x - 1) on; where zeros lie beyond, from (y - 2, x - 2).
 
     Args:
         inputs: each (C', h, w), together the channels of the kernel; h, w >= 2 to be reflected.
         kernel: for outputs that see no more than those lines beyond the border.
+        take: called with the first row and the outputs (rows, W, O) of each strip, which are then lost.
         beyond: the inputs' border.
-
-    Yields:
-        The first row, and the outputs (rows, W, O) of a strip, good until the next one is asked for.
     """
+
+    def work(tops: Sequence[int]) -> None:
+        for top, strip in _strips(inputs, kernel, tops, beyond):
+            take(top, strip)
+
+    shared_out(work, kernel.plan.strips)
+
+
+def _strips(
+    inputs: Sequence[Tensor], kernel: Kernel, tops: Sequence[int], beyond: Beyond
+) -> Iterator[tuple[int, Tensor]]:
     plan = kernel.plan
     side, step = plan.side, plan.step
     margin = torch.zeros(side * step + _POINTS - side, plan.columns, plan.inputs)
     placed = torch.empty(_POINTS, step, plan.columns, plan.inputs)
     out = torch.empty(step, side, plan.width, plan.outputs)
-    for top in range(0, plan.height, side * step):
+    for top in tops:
         _fill(margin, inputs, top, beyond)
         _evaluate_lines(margin, side, placed)
         products = [_multiply(placed[i], kernel, i) for i in range(_POINTS)]

@@ -39,10 +39,10 @@ from haarmony.pipelines.places import ABOUT, small
 from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, passes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
-from haarmony.pipelines.side_by_side import side_by_side
 from haarmony.pipelines.spans import Span, spans
 from haarmony.pipelines.steady import FAR, Steadying
 from haarmony.pipelines.tiles import rendered
+from haarmony.side_by_side import side_by_side
 
 Placed = Iterable[tuple[Frame, Span]]
 
@@ -51,6 +51,9 @@ SMOOTH = 0.8
 
 _KNOTS = round(2 * SMOOTH / STEP)
 """Looks to either side that a field is fitted to."""
+
+_SIDE_BY_SIDE = 4
+"""Frames that are made at a time, at most: each holds a picture or two."""
 
 _ABOUT = max(FAR, ABOUT)
 """Frames to either side of one that it is steadied by, and its regions."""
@@ -117,11 +120,12 @@ class _Look:
 def _carried(placed: Placed, frames: Iterator[Frame], lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the carry: `placed` runs ahead to look, `frames` follows with what is changed."""
     shots = _by_shot(placed, lit)
-    return side_by_side(
+    jobs = (
         job
         for shot, plans, looked_at in shots
         for job in _carried_shot(shot, looked_at, frames, plans, lit, start)
     )
+    return side_by_side(jobs, most=_SIDE_BY_SIDE)
 
 
 def _by_shot(placed: Placed, lit: Lit) -> Iterator[tuple[int, ShotPlans, Placed]]:

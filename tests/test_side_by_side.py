@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from haarmony.pipelines.side_by_side import side_by_side
+from haarmony.side_by_side import side_by_side
 
 
 def test_results_come_in_order_from_several_threads_of_one_core_each() -> None:
