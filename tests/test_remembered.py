@@ -1,4 +1,5 @@
 import gc
+import threading
 
 import torch
 
@@ -32,3 +33,36 @@ def test_it_goes_with_its_weight() -> None:
     del weight
     gc.collect()
     assert len(module._KNOWN) == before
+
+
+def test_changes_that_torch_does_not_count_are_seen() -> None:
+    weight = torch.nn.Parameter(torch.ones(64, 32, 3, 3).to(memory_format=torch.channels_last))
+    made = [remembered("sum", (weight,), None, lambda: weight.sum().item())]
+    weight.data.mul_(2)
+    made.append(remembered("sum", (weight,), None, lambda: weight.sum().item()))
+    assert made == [64 * 32 * 9, 2 * 64 * 32 * 9]
+    with torch.inference_mode():
+        known = torch.ones(3)
+        assert remembered("sum", (known,), None, lambda: float(known.sum())) == 3
+        known += 1
+        assert remembered("sum", (known,), None, lambda: float(known.sum())) == 6
+
+
+def test_threads_that_want_different_states_get_their_own() -> None:
+    weight = torch.ones(3)
+    wrong: list[object] = []
+
+    def ask(state: int) -> None:
+        for _ in range(3000):
+            try:
+                if remembered("state", (weight,), state, lambda: state) != state:
+                    wrong.append(state)
+            except KeyError as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=ask, args=(state,)) for state in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

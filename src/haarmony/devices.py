@@ -20,9 +20,9 @@ def usable(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, dtype=torch.float64, device=device).cpu()
     except (RuntimeError, AssertionError, TypeError, ImportError):
-        raise InputError(
-            f"torch {torch.__version__} cannot compute on {name!r} here: choose cpu, or what it finds"
-        ) from None
+        count = torch.cuda.device_count()
+        found = f"choose cpu, or cuda:0 to cuda:{count - 1}" if count else "it finds no CUDA GPU, choose cpu"
+        raise InputError(f"torch {torch.__version__} cannot compute on {name!r} here: {found}") from None
     return device
 
 

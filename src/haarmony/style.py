@@ -138,7 +138,11 @@ class Style:
                 if any(areas.keys() != labels.keys() for labels in sites.values()):
                     raise ValueError("areas and moments are of different labels")
             return cls(str(about["model"]), sites, areas, str(about["version"]))
-        except (OSError, SafetensorError) as error:
+        except SafetensorError as error:
+            raise InputError(
+                f"{path} is no .safetensors file ({error}): haarmony style save makes one of a picture"
+            ) from error
+        except OSError as error:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error

@@ -28,6 +28,17 @@ def test_a_pattern_goes_to_a_folder_and_failures_are_listed_at_the_end(haarmony,
     assert read_image("out/3.jpg").pixels.shape == (23, 30, 3)
 
 
+def test_a_folder_stands_for_its_pictures(haarmony, album):
+    Path("in/notes.txt").write_text("not a picture")
+    Path("in/2.jpg").unlink()
+    assert haarmony("transfer", "in", "dusk.png", "-o", "out/").code == 0
+    assert sorted(path.name for path in Path("out").iterdir()) == ["0.jpg", "1.jpg", "3.jpg"]
+    assert haarmony("transfer", "in/", "day.png", "dusk.png", "-o", "more/", "--method", "reinhard").code == 0
+    assert len(list(Path("more").iterdir())) == 4
+    Path("none").mkdir()
+    assert "'none' holds no pictures" in haarmony("transfer", "none", "dusk.png", "-o", "out/").err
+
+
 def test_a_batch_gives_what_single_transfers_give(haarmony, album):
     haarmony("transfer", "in/0.jpg", "in/1.jpg", "day.png", "dusk.png", "-o", "out/")
     haarmony("transfer", "in/1.jpg", "dusk.png", "-o", "one.jpg")

@@ -137,6 +137,33 @@ def test_animated_pictures_are_written_with_their_times(animated, tmp_path):
         ]
 
 
+@pytest.mark.parametrize(("suffix", "tick"), [(".gif", 10), (".webp", 1)])
+@pytest.mark.parametrize("rate", [30, Fraction(30000, 1001), 24])
+def test_an_animation_is_as_long_as_its_film(tmp_path, suffix, tick, rate):
+    encode(tmp_path / "in.mp4", frames=25, time_base=1 / Fraction(rate))
+    assert copied(tmp_path / "in.mp4", tmp_path / f"out{suffix}") == 25
+    for index, frame in enumerate(open_film(tmp_path / f"out{suffix}").frames()):
+        assert abs(frame.time * 1000 - index * 1000 / Fraction(rate)) <= Fraction(tick, 2)
+        assert round(number_of(frame.pixels)) == index
+
+
+def test_frames_of_different_durations_keep_them(tmp_path):
+    times = [0, 40, 80, 280, 320, 520, 560, 600, 900]
+    encode(tmp_path / "in.mp4", frames=9, pts=times, time_base=Fraction(1, 1000))
+    copied(tmp_path / "in.mp4", tmp_path / "out.gif")
+    assert [frame.time * 1000 for frame in open_film(tmp_path / "out.gif").frames()] == times
+
+
+def test_frames_that_a_gif_cannot_show_are_left_out(tmp_path):
+    encode(tmp_path / "in.mp4", frames=60, time_base=Fraction(1, 120))
+    with pytest.warns(HaarmonyWarning, match="35 of 60 frames are left out: GIF shows none for less"):
+        assert copied(tmp_path / "in.mp4", tmp_path / "out.gif") == 25
+    film = open_film(tmp_path / "out.gif")
+    *_, last = open_film(tmp_path / "in.mp4").frames()
+    assert abs(film.header.duration - (last.time + last.duration)) <= Fraction(1, 100)
+    assert all(frame.duration >= Fraction(2, 100) for frame in film.frames())
+
+
 def test_an_animated_picture_becomes_a_film(animated, tmp_path):
     copied(animated, tmp_path / "out.mp4")
     assert [time * 1000 for time in times_of(tmp_path / "out.mp4")] == [0, 40, 140, 240, 440, 480]

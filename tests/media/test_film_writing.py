@@ -4,10 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from PIL import Image
 
 av = pytest.importorskip("av")
 
-from films import encode, number_of, packets_of, times_of  # noqa: E402
+from films import encode, number_of, packets_of, picture, times_of  # noqa: E402
 from haarmony.errors import FilmError, Interrupted  # noqa: E402
 from haarmony.media.film import open_film  # noqa: E402
 from haarmony.media.film_codecs import SEGMENT  # noqa: E402
@@ -128,6 +129,25 @@ def test_durations_are_kept(tmp_path):
             return container.duration, [stream.duration * stream.time_base for stream in container.streams]
 
     assert durations("out.mp4") == durations("in.mp4")
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_a_last_frame_that_is_held_is_held(tmp_path, name):
+    images = [Image.fromarray(picture(index)) for index in range(8)]
+    images[0].save(
+        tmp_path / "in.webp",
+        save_all=True,
+        append_images=images[1:],
+        duration=[100] * 7 + [2000],
+        lossless=True,
+    )
+    copied(tmp_path / "in.webp", tmp_path / name)
+    with av.open(str(tmp_path / name)) as container:
+        stream = container.streams.video[0]
+        duration = stream.duration and float(stream.duration * stream.time_base)
+        assert [round(float(time), 3) for time in times_of(tmp_path / name)] == [0.1 * k for k in range(8)]
+        assert float(container.duration / 1e6) == pytest.approx(2.7, abs=0.02)
+        assert duration is None or duration == pytest.approx(2.7, abs=0.02)
 
 
 def test_sound_lies_between_the_pictures(long_film, uninterrupted):
@@ -305,6 +325,8 @@ def test_what_is_cut_short_is_written_to_there_with_its_sound(long_film, tmp_pat
         ("out.mp4", {"quality": "99"}, "a CRF from 0 to 51"),
         ("out.mov", {"quality": "17"}, "proxy, lt, standard, hq, 4444"),
         ("nowhere/out.mp4", {}, "does not exist: make it first"),
+        ("out.gif", {"codec": "h264"}, "has no codec to choose"),
+        ("frames/", {"quality": "17"}, "has no quality to choose"),
     ],
 )
 def test_what_cannot_be_written_is_told_before_the_work(tmp_path, name, options, told):
@@ -315,5 +337,5 @@ def test_what_cannot_be_written_is_told_before_the_work(tmp_path, name, options,
         raise AssertionError("the work has begun")
 
     with pytest.raises(FilmError, match=told):
-        write_film(tmp_path / name, film, never, **options)
+        write_film(f"{tmp_path}/{name}", film, never, **options)
     assert left_in(tmp_path) == []

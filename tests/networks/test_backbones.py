@@ -79,7 +79,10 @@ def test_the_layers_of_the_papers_are_there():
 
 
 def test_what_is_no_backbone_is_refused_in_a_line(tmp_path, narrow):
-    with pytest.raises(InputError, match="unknown backbone 'vgg': choose vgg19, compact, or the file"):
+    with pytest.raises(
+        InputError,
+        match="unknown backbone 'vgg', and no file has that name: choose vgg19, compact, or the file",
+    ):
         load_backbone("vgg")
     with pytest.raises(InputError, match="no layer 'relu1_1': choose any of level1"):
         load_backbone("compact").features(torch.rand(1, 3, 8, 8), ["relu1_1"])

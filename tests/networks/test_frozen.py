@@ -39,3 +39,11 @@ def test_small_ones_take_the_plain_way(monkeypatch, channels, size):
     made = convolve_frozen(x, weight, bias)
     assert torch.equal(made, F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias))
     assert made.requires_grad
+
+
+def test_a_second_gradient_is_refused_in_clear_words():
+    x = torch.randn(1, 128, 40, 40, requires_grad=True)
+    out = frozen._Frozen.apply(x, torch.randn(128, 128, 3, 3), torch.randn(128))
+    (first,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="twice"):
+        first.sum().backward()

@@ -56,11 +56,19 @@ def chosen(options: argparse.Namespace) -> "Method | None":
         if getattr(options, name) not in (None, []):
             raise InputError(f"{flag} belongs to {DEFAULT}: options of {options.method} are given by --set")
     settings.setdefault("device", options.device)
-    if options.strength is not None:
-        settings["strength"] = str(options.strength)
-    if options.style_name:
-        settings["style_name"] = ",".join(options.style_name)
-    return make(options.method, settings)
+    given = {
+        "strength": None if options.strength is None else str(options.strength),
+        "style_name": ",".join(options.style_name) or None,
+    }
+    for name, value in given.items():
+        if value is not None and name in settings:
+            raise InputError(f"{name} is given twice: leave out --set {name}, or --{name.replace('_', '-')}")
+        if value is not None:
+            settings[name] = value
+    method = make(options.method, settings)
+    if options.snapshot is not None and not hasattr(method, "steps"):
+        raise InputError(f"{options.method} has no steps to take snapshots of: leave --snapshot out")
+    return method
 
 
 def run_one(

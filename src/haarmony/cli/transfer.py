@@ -29,14 +29,15 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="give a photo the light of another",
         description="Give CONTENT the light of STYLE; its depth, colour profile, alpha and EXIF are kept. "
-        "Several contents, or a pattern such as 'in/*.jpg', go to a folder.",
+        "Several contents, a folder of them, or a pattern such as 'in/*.jpg', go to a folder.",
     )
     contents = parser.add_argument(
         "contents",
         metavar="CONTENT",
         nargs="+",
         default=[],
-        help="the photo to change; or several, or a pattern; none for a method that makes a texture",
+        help="the photo to change; or several, a folder of them, or a pattern; none for a method that makes "
+        "a texture",
     )
     style = parser.add_argument(
         "style", metavar="STYLE", help="the photo whose light it gets, or a saved .safetensors style"
@@ -189,9 +190,11 @@ def _run(options: argparse.Namespace) -> None:
     if chosen is not None and not chosen.takes_style and options.style and _is_folder(options.output):
         contents, options.style = [*contents, options.style], None
     styles = options.styles or ([Weighted(options.style, 1.0)] if options.style is not None else [])
-    is_pattern = bool(contents) and has_magic(contents[0]) and not Path(contents[0]).exists()
-    if len(contents) > 1 or is_pattern or _is_folder(options.output):
+    stands_for_many = [path for path in contents if Path(path).is_dir() or _is_pattern(path)]
+    if len(contents) > 1 or stands_for_many or _is_folder(options.output):
         _run_batch(options, contents, styles, chosen)
+    elif options.resume:
+        raise InputError("--resume goes with several contents: end OUT with a slash, or leave it out")
     elif chosen is not None:
         by_method.run_one(options, chosen, contents[0] if contents else None, styles)
     else:
@@ -225,7 +228,12 @@ def _run_batch(
         if path:
             raise InputError(f"{flag} belongs to one picture: give a single CONTENT and a file for OUT")
     if not _is_folder(options.output):
-        raise InputError(f"several contents need a folder to go to: end {options.output!r} with a slash")
+        what = (
+            f"{patterns[0]!r} is a folder, and its pictures"
+            if Path(patterns[0]).is_dir()
+            else "several contents"
+        )
+        raise InputError(f"{what} need a folder to go to: end {options.output!r} with a slash")
     with working("loading", quiet=options.quiet):
         from haarmony.pipelines.batch import expanded, outputs
         from haarmony.pipelines.photo import transfer_files
@@ -281,6 +289,10 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _is_pattern(path: str) -> bool:
+    return has_magic(path) and not Path(path).exists()
+
+
 def _is_folder(path: str) -> bool:
     return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
@@ -297,4 +309,7 @@ def _bytes(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
         raise argparse.ArgumentTypeError(f"expected a number of bytes such as 400M or 1.5G, got {text!r}")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    count = int(float(match[1]) * _UNITS[match[2].upper()])
+    if count == 0:
+        raise argparse.ArgumentTypeError("expected more than no memory, such as 400M or 1.5G")
+    return count

@@ -100,28 +100,46 @@ def write_animated(path: StrPath, frames: Iterable[Frame], *, loop: int | None) 
 
     Args:
         path: The file, whole or left as it was.
-        frames: In order, of uint8 or uint16.
+        frames: In order, of uint8 or uint16, each shown until the next one's time. A GIF counts hundredths of
+            a second, and one under two of them is slowed down by what shows it: such frames are left out.
         loop: How often it is shown; 0 for ever, None for once.
 
     Returns:
-        The number of frames.
+        The number of frames that were written.
 
     Raises:
         FilmError: There are none, or the file cannot be written.
     """
-    durations: list[int] = []
+    format_ = _FORMATS[Path(path).suffix.lower()]
+    tick, least = (10, 2) if format_ == "GIF" else (1, 1)
+    begins: list[int] = []
     images: list[Image.Image] = []
+    end, left_out = 0, 0
     for frame in frames:
+        begin = round(frame.time / (tick * _MILLISECOND))
+        end = round((frame.time + (frame.duration or Fraction(1, 25))) / (tick * _MILLISECOND))
+        if begins and begin < begins[-1] + least:
+            left_out += 1
+            continue
         pixels = frame.pixels if frame.pixels.dtype == np.uint8 else (frame.pixels >> 8).astype(np.uint8)
         images.append(Image.fromarray(pixels))
-        durations.append(round((frame.duration or Fraction(1, 25)) / _MILLISECOND))
+        begins.append(begin)
     if not images:
         raise FilmError(f"{named(path)}: there is no frame to write")
+    if left_out:
+        warnings.warn(
+            f"{named(path)}: {left_out} of {left_out + len(images)} frames are left out: {format_} shows "
+            f"none for less than {tick * least} ms",
+            HaarmonyWarning,
+            stacklevel=2,
+        )
+    ends = [*begins[1:], max(end, begins[-1] + least)]
+    durations = [tick * (end - begin) for begin, end in zip(begins, ends, strict=True)]
     options: dict[str, Any] = {} if loop is None else {"loop": loop}
     with replacing(path) as file:
         images[0].save(
             file,
-            _FORMATS[Path(path).suffix.lower()],
+            format_,
             save_all=True,
             append_images=images[1:],
             duration=durations,

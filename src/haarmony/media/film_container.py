@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from heapq import merge
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,6 +72,8 @@ def assemble(
         film.time_base = encoding.time_base
         film.set_display_matrix(source.header.rotation)
         packets = _muxed(pictures, film, encoding.time_base)
+        if muxer in ("mp4", "mov"):
+            packets = _ended(packets)
         if not source.is_container:
             output.start_encoding()
             for packet in packets:
@@ -121,6 +124,23 @@ def _muxed(pictures: Iterable[Encoded], film: VideoStream, time_base: Fraction) 
         packet.pts, packet.dts, packet.duration = picture.time, picture.decoding_time, picture.duration
         packet.is_keyframe = picture.is_keyframe
         yield packet
+
+
+def _ended(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """The last packet lasts until the film ends: MP4 takes the end from it, and another may be shown last."""
+    first = held = next(packets, None)
+    if first is None or held is None:
+        return
+    begins = first.pts or 0
+    before, end = begins - (first.dts or 0), begins
+    for packet in chain(packets, [None]):
+        end = max(end, (held.pts or 0) + (held.duration or 0))
+        if packet is None:
+            held.duration = max(1, end - before - (held.dts or 0))
+            yield held
+            return
+        yield held
+        held = packet
 
 
 def _copy_streams(container: InputContainer, output: OutputContainer, muxer: str) -> dict[int, Stream]:

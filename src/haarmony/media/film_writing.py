@@ -74,7 +74,12 @@ def write_film(
         Interrupted: From the keyboard; the file holds what is done.
     """
     given = {**(settings or {}), "source": fingerprint(source.path)}
-    if str(path).endswith(("/", os.sep)) or Path(path).is_dir():
+    is_folder = str(path).endswith(("/", os.sep)) or Path(path).is_dir()
+    if is_folder or Path(path).suffix.lower() in ANIMATED:
+        for name, value in (("codec", codec), ("quality", quality)):
+            if value is not None:
+                raise FilmError(f"{named(path)} has no {name} to choose: leave it out, or write a film")
+    if is_folder:
         return write_folder(path, source, frames, settings=given, resume=resume, progress=progress)
     if Path(path).suffix.lower() in ANIMATED:
         return write_animated(path, _told(frames(0), progress), loop=getattr(source, "loop", 0))

@@ -55,6 +55,12 @@ class Recipe:
                     f"no strength is known by the name {name!r}: choose fine, coarse, a stage such as skip, "
                     "or a stage and its level, such as encoder1"
                 )
+            stage = name.rstrip("1234")
+            if stage in STAGES and stage not in self.stages:
+                raise InputError(
+                    f"the strength of {name} counts for nothing: features are matched in "
+                    f"{', '.join(self.stages) or 'no stage'} alone"
+                )
             if not 0 <= share <= 1:
                 raise InputError(f"the strength of {name} is between 0 and 1, got {share:g}")
 

@@ -61,8 +61,12 @@ def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bo
     Raises:
         InputError: for a strength outside [0, 1], or a mask on one side alone.
     """
-    if not 0 <= strength <= 1:
-        raise InputError(f"strength is between 0 and 1, got {strength:g}")
+    try:
+        possible = 0 <= strength <= 1
+    except TypeError:
+        possible = False
+    if not possible:
+        raise InputError(f"strength is a number between 0 and 1, got {strength!r}")
     if has_content_mask != has_style_mask:
         given, missing = ("content", "style") if has_content_mask else ("style", "content")
         raise InputError(f"the {given} has a mask but the {missing} has none: give both or neither")

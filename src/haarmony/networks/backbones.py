@@ -86,8 +86,8 @@ def _read(name: str) -> Backbone:
         return CompactFeatures(network).eval()
     if not Path(name).is_file():
         raise InputError(
-            f"unknown backbone {name!r}: choose vgg19, compact, or the file of the state dict of a VGG or a "
-            "ResNet"
+            f"unknown backbone {name!r}, and no file has that name: choose vgg19, compact, or the file of "
+            "the state dict of a VGG or a ResNet"
         )
     state = read_state(name)
     if "features.0.weight" in state:

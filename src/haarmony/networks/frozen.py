@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from haarmony.networks import winograd
 
@@ -42,6 +43,7 @@ class _Frozen(torch.autograd.Function):
         return winograd.convolve(x, kernel, beyond="reflected")
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (weight,) = ctx.saved_tensors
         size = gradient.shape[-2] + 2, gradient.shape[-1] + 2

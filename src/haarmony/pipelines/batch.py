@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from haarmony.errors import HaarmonyError, InputError
+from haarmony.media.opening import is_picture
 from haarmony.media.sink import writable
 
 WORKERS = 2
@@ -39,13 +40,22 @@ class Done:
 
 
 def expanded(patterns: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The files that paths and shell patterns name, each once, in their order; those of a pattern sorted.
+    """The files that paths, folders and shell patterns name, each once, in their order.
+
+    Those of a pattern, and the pictures in a folder, are sorted.
 
     Raises:
-        InputError: for a pattern that no file matches. A path without wildcards is taken as it is.
+        InputError: for a pattern that no file matches, and a folder without pictures. Another path without
+            wildcards is taken as it is.
     """
     found: dict[Path, None] = {}
     for pattern in [os.fspath(pattern) for pattern in patterns]:
+        if Path(pattern).is_dir():
+            pictures = sorted(filter(is_picture, Path(pattern).iterdir()))
+            if not pictures:
+                raise InputError(f"the folder {pattern!r} holds no pictures: check the path")
+            found |= dict.fromkeys(pictures)
+            continue
         if not has_magic(pattern) or Path(pattern).exists():
             found[Path(pattern)] = None
             continue

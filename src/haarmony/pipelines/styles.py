@@ -93,7 +93,8 @@ def parts_of(
         pictures = sum(not isinstance(one, Style) for one, _ in pairs)
         if not pictures:
             raise InputError(
-                "a mask is part of a Style: give it to WCT2.style, or give the style as a picture"
+                "a saved style has its regions in it: give the mask when it is made (haarmony style save "
+                "--mask, WCT2.style), or give the style as a picture"
             )
         _check_masks(len(masks), pictures)
     rest = iter(masks)

@@ -60,6 +60,11 @@ class Ways:
             recipe = replace(recipe, work_side=None)
         elif self.detail == "carry" and recipe.work_side is None:
             recipe = replace(recipe, work_side=CARRY_SIDE)
+        if self.statistics is not None and recipe.work_side is not None:
+            raise InputError(
+                f"{self.statistics} statistics go with the network's detail alone (--detail network): "
+                "colours are carried from a reduced copy, which is measured as it is"
+            )
         if self.shares:
             recipe = replace(recipe, shares=self.shares)
         return wct2 if recipe is wct2.recipe else WCT2(wct2.network, recipe, identity=wct2.identity)
