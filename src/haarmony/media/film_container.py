@@ -136,7 +136,7 @@ def _ended(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
     for packet in chain(packets, [None]):
         end = max(end, (held.pts or 0) + (held.duration or 0))
         if packet is None:
-            held.duration = max(1, end - before - (held.dts or 0))
+            held.duration = max(held.duration or 1, end - before - (held.dts or 0))
             yield held
             return
         yield held
