@@ -100,7 +100,9 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "hq (default) or 4444",
     )
     add_device(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with what was stopped")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with what was stopped; a whole film is made again"
+    )
     parser.add_argument(
         "--keep-partial", action="store_true", help="of a damaged film, take what can be decoded"
     )
