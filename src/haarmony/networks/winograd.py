@@ -34,7 +34,7 @@ _STRIP = 1 << 21
 """Numbers in the evaluated inputs and the products of one strip."""
 _BOTH_SIDES = 256
 """Channels in and out from which products cost more than a second evaluation."""
-_BOTH_SIDES_AT_MOST = 1 << 18
+_BOTH_SIDES_AT_MOST = 1 << 20
 """Channels in times out beyond which a kernel evaluated along both sides would take too much memory."""
 _FEWEST_OUTPUTS = 16
 _FEWEST_PIXELS = 1024
