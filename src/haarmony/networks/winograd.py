@@ -7,7 +7,7 @@ product is a small convolution along the width; applied along both sides, a prod
 The result is that of a plain convolution to about 1e-5 of its largest value.
 
 All is done in strips, so that what lies between input and output stays in the cache and takes bounded memory;
-each core has strips of its own.
+of large pictures each core has strips of its own.
 On CPUs only. Nothing here has a gradient; `networks.frozen` puts one together.
 """
 
@@ -32,6 +32,9 @@ Beyond: TypeAlias = Literal["reflected", "repeated", "zero"]
 _POINTS = 6
 _STRIP = 1 << 21
 """Numbers in the evaluated inputs and the products of one strip."""
+_SHARED_OUT = 1 << 24
+"""The same numbers of the whole, from which each core has strips of its own: before, starting threads costs
+more than their waiting for each other."""
 _BOTH_SIDES = 256
 """Channels in and out from which products cost more than a second evaluation."""
 _BOTH_SIDES_AT_MOST = 1 << 20
@@ -62,6 +65,7 @@ class Plan:
         height: of the output.
         width: of the output.
         both_sides: whether the width is evaluated too.
+        shared_out: whether each core has strips of its own.
         tiles: rows of tiles.
         step: rows of tiles in a strip.
         columns: of the inputs, with their border.
@@ -73,6 +77,7 @@ class Plan:
     height: int
     width: int
     both_sides: bool
+    shared_out: bool
     tiles: int
     step: int
     columns: int
@@ -85,10 +90,12 @@ class Plan:
         side = _POINTS + 1 - taps
         columns = -(-width // side) * side + _POINTS - side if both_sides else width + taps - 1
         tiles = -(-height // side)
-        threads = torch.get_num_threads()
-        strips = -(-tiles * _POINTS * columns * (inputs + outputs) // (_STRIP * threads)) * threads
+        numbers = tiles * _POINTS * columns * (inputs + outputs)
+        is_large = numbers >= _SHARED_OUT
+        threads = torch.get_num_threads() if is_large else 1
+        strips = -(-numbers // (_STRIP * threads)) * threads
         step = -(-tiles // min(tiles, strips))
-        return cls(inputs, outputs, taps, height, width, both_sides, tiles, step, columns)
+        return cls(inputs, outputs, taps, height, width, both_sides, is_large, tiles, step, columns)
 
     @property
     def side(self) -> int:
@@ -185,8 +192,9 @@ def prepared(
         taken = part(weight)
         outputs, inputs, taps, _ = taken.shape
         plan = Plan.of(inputs, outputs, taps, size)
-        # The layout that is best depends on the number of threads, and each strip has one.
-        return next(side_by_side([partial(evaluate, plan, taken, bias)]))
+        work = partial(evaluate, plan, taken, bias)
+        # The layout that is best depends on the number of threads that a strip has.
+        return next(side_by_side([work])) if plan.shared_out else work()
 
     weights = (weight,) if bias is None else (weight, bias)
     return remembered(name, weights, (size, torch.get_num_threads()), make)
@@ -209,7 +217,7 @@ def convolve(x: Tensor, kernel: Kernel, *, beyond: Beyond, rectify: bool = False
 def convolve_strips(
     inputs: Sequence[Tensor], kernel: Kernel, take: Callable[[int, Tensor], None], *, beyond: Beyond
 ) -> None:
-    """All strips of a convolution, in several threads.
+    """All strips of a convolution, in several threads where it is large.
 
     The output at (y, x) sees the inputs from (y - 1, x - 1) on; where zeros lie beyond, from (y - 2, x - 2).
 
@@ -224,7 +232,11 @@ def convolve_strips(
         for top, strip in _strips(inputs, kernel, tops, beyond):
             take(top, strip)
 
-    shared_out(work, kernel.plan.strips)
+    plan = kernel.plan
+    if plan.shared_out:
+        shared_out(work, plan.strips)
+    else:
+        work(plan.strips)
 
 
 def _strips(
