@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from haarmony.side_by_side import side_by_side
+from haarmony.side_by_side import shared_out, side_by_side
 
 
 def test_results_come_in_order_from_several_threads_of_one_core_each() -> None:
@@ -51,3 +51,25 @@ def test_jobs_are_taken_only_a_few_ahead_and_not_after_the_end() -> None:
     next(made)
     made.close()
     assert len(taken) < 10
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_consecutive_items_are_shared_out_evenly(threads: int, count: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        shares = shared_out(list, range(count))
+    finally:
+        torch.set_num_threads(before)
+    assert [item for share in shares for item in share] == list(range(count))
+    sizes = [len(share) for share in shares]
+    assert len(sizes) == min(threads, count)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_in_inference_mode_jobs_are_too() -> None:
+    with torch.inference_mode():
+        made = torch.zeros(4)
+        shared_out(lambda places: [made[place].add_(1) for place in places], range(4))
+    assert made.tolist() == [1, 1, 1, 1]

@@ -82,6 +82,30 @@ def test_two_taps_are_the_plain_convolution(
     assert_close(convolve(x, weight, None, beyond="repeated"), plain)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("sides", [(37, 21), (5, 60)])
+def test_each_core_has_strips_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, threads: int, sides: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(winograd, "_SHARED_OUT", 1)
+    before = torch.get_num_threads()
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(2, 256, *sides), torch.randn(256, 256, 3, 3), torch.randn(256)
+    try:
+        torch.set_num_threads(threads)
+        kernel = winograd.prepared("all", weight, bias, sides, lambda whole: whole)
+        assert kernel.plan.shared_out
+        assert len(kernel.plan.strips) >= min(threads, kernel.plan.tiles // kernel.plan.step)
+        made = winograd.convolve(x, kernel, beyond="reflected", rectify=True)
+        assert torch.get_num_threads() == threads
+        with torch.inference_mode():
+            again = winograd.convolve(x, kernel, beyond="reflected", rectify=True)
+    finally:
+        torch.set_num_threads(before)
+    assert_close(made, F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)))
+    assert torch.equal(again, made)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 def test_strips_of_any_height_meet(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     torch.manual_seed(0)
