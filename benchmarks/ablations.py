@@ -4,7 +4,7 @@
 
 The paper's network at full size (no carry), with zca at every site of the stages. Maxima are put back where
 they were, averages are repeated; Haar's bands are added (`sum`) or laid side by side (`cat5`). Pairs are
-taken without masks.
+taken without masks. Two decoders lie beside this file, in `poolings`, so that the package stays small.
 
 *There and back* is the PSNR of the content through the network with nothing matched.
 """
@@ -25,19 +25,27 @@ from haarmony.evaluation.pairs import read_pairs
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture
 from haarmony.media.sheet import Cell, draw_sheet
-from haarmony.methods.recipe import STAGES
+from haarmony.methods.recipe import RECIPES, STAGES
+from haarmony.networks.vgg19_weights import read_vgg19
 from methods import reduced
 
+BESIDE = Path(__file__).parent / "poolings"
 POOLINGS = {
     "maximum": "vgg19_max",
-    "average": "vgg19_average",
+    "average": BESIDE / "average.safetensors",
     "phases": "vgg19_split",
-    "learned": "vgg19_learned",
+    "learned": BESIDE / "learned.safetensors",
     "Haar, sum": "vgg19_sum",
     "Haar, cat5": "vgg19",
 }
 FEWER = (("encoder",), ("encoder", "skip"), ("encoder", "decoder"))
 FIGURES = ("ssim", "edge_ssim", "gram", "false_gradient")
+
+
+def loaded(model: str | Path) -> WCT2:
+    if isinstance(model, str):
+        return WCT2.load(model)
+    return WCT2(read_vgg19(model, "sum", model.stem), RECIPES["vgg19_sum"])
 
 
 @torch.no_grad()
@@ -69,7 +77,7 @@ def main() -> None:
         ]
     rows = []
     for name, model_name in POOLINGS.items():
-        model = WCT2.load(model_name)
+        model = loaded(model_name)
         base = replace(model.recipe, work_side=None)
         for stages in (STAGES, *FEWER) if model_name in ("vgg19", "vgg19_sum") else (STAGES,):
             used = WCT2(model.network, replace(base, stages=stages))

@@ -208,12 +208,6 @@ MODELS: dict[str, Model] = {
     "vgg19_split": _vgg19_model(
         "sum", "1a20b1971b8dd4078b8ee94cb91070fa805450989c648ac55ec52912703c63f9", 7_010_959, "split"
     ),
-    "vgg19_learned": _vgg19_model(
-        "sum", "53bcab1a86e91f711f24fcd1f3123745e8eacc1652e8d7252a60dda82d5a3c22", 7_025_295, "learned"
-    ),
-    "vgg19_average": _vgg19_model(
-        "sum", "c8387cbc8989aeba57008333922c0d181476481e3d39415757345378ec5614a4", 7_010_959, "average"
-    ),
     "vgg19_max": Model(
         "vgg19_places.safetensors",
         _PLACES_SHA256,
