@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from haarmony.evaluation.study.report import Report
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-_COLUMNS: Final = "question,method,votes,of,share,low,high,low_by_voters,high_by_voters,alpha".split(",")
+_FIGURES: Final = ("share", "low", "high", "low_by_voters", "high_by_voters", "alpha")
 
 
 def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -153,7 +153,7 @@ def _write(found: "Report", path: Path) -> None:
 
     with beside(path) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(_COLUMNS)
+        rows.writerow(["question", "method", "votes", "of", *_FIGURES])
         for question, method, share in found.rows():
             by_voters = found.by_voters[question][method]
             figures = (share.value, *share.interval, *by_voters, found.agreement[question])
