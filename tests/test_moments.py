@@ -123,3 +123,10 @@ def test_a_constant_region_far_from_the_rest_has_no_variance() -> None:
     covariance = Moments.of(features, region).covariance()
     assert covariance.abs().max() < 1e-13
     assert torch.linalg.eigvalsh(covariance).min() > -1e-14
+
+
+def test_a_gradient_goes_through_them() -> None:
+    x = features(3, 5000).requires_grad_()
+    moments = Moments.of(x)
+    moments.scatter.diagonal().sum().backward()
+    torch.testing.assert_close(x.grad, 2 * (x - x.mean(1, keepdim=True)).detach(), rtol=1e-3, atol=1e-4)

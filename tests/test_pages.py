@@ -7,6 +7,7 @@ import torch
 
 from haarmony import pages
 from haarmony.matching import Affine
+from haarmony.methods.sites import change
 from haarmony.pages import empty_channels_last, in_strips, strips
 from haarmony.wavelets import haar_merge, haar_split
 
@@ -28,6 +29,34 @@ def test_memory_is_channels_last_and_lives_as_long_as_its_tensor(monkeypatch, la
     part = made.fill_(1)[:1]
     del made
     assert part.sum() == 7 * 8 * 9
+
+
+def test_blocks_are_used_again_while_others_are_in_use() -> None:
+    blocks = pages._Blocks()
+    first, second = blocks.take(8192), blocks.take(4096)
+    first[:] = 1
+    del first
+    again = blocks.take(8192)
+    assert again.all()
+    assert not second.any()
+    second[:] = 2
+    assert again.max() == 1
+
+
+def test_blocks_are_never_more_than_were_in_use_at_once() -> None:
+    def held() -> int:
+        return blocks._used + sum(map(len, blocks._kept))
+
+    blocks = pages._Blocks()
+    taken = [blocks.take(size) for size in (4096, 8192, 4096)]
+    del taken[1:]
+    assert held() == 16384
+    taken.append(blocks.take(12288))
+    assert held() == 16384
+    taken.append(blocks.take(8192))
+    assert held() == 24576
+    taken.clear()
+    assert held() == 0
 
 
 def test_strips_cover_every_row_once(small_is_large) -> None:
@@ -54,6 +83,44 @@ def test_work_in_strips_is_the_same(monkeypatch: pytest.MonkeyPatch, size: tuple
     torch.testing.assert_close(haar_split(x), bands)
     torch.testing.assert_close(affine(x), mapped)
     torch.testing.assert_close(haar_merge(haar_split(x), size), x)
+
+
+class TestSpentFeatures:
+    @pytest.fixture
+    def affine(self) -> Affine:
+        return Affine(torch.randn(5, 5).double(), torch.randn(5).double())
+
+    @pytest.fixture
+    def features(self) -> torch.Tensor:
+        return torch.randn(1, 5, 40, 31).contiguous(memory_format=torch.channels_last)
+
+    def test_are_written_over(self, small_is_large, affine, features) -> None:
+        expected = affine(features)
+        mapped = affine(features, spend=True)
+        assert mapped is features
+        torch.testing.assert_close(mapped, expected)
+
+    def test_others_stay(self, small_is_large, affine, features) -> None:
+        before = features.clone()
+        affine(features)
+        assert features.equal(before)
+
+    def test_of_another_order_stay_and_are_mapped(self, small_is_large, affine, features) -> None:
+        plain = features.contiguous()
+        torch.testing.assert_close(affine(plain, spend=True), affine(features))
+        assert plain.equal(features)
+
+    def test_of_other_channels_are_mapped(self, small_is_large, features) -> None:
+        fewer = Affine(torch.randn(3, 5).double(), torch.zeros(3).double())
+        torch.testing.assert_close(fewer(features, spend=True), fewer(features))
+
+    @pytest.mark.parametrize("strength", [0.5, 1.0])
+    def test_are_needed_where_they_are_blended(self, small_is_large, affine, features, strength) -> None:
+        weight = torch.rand(40, 31)
+        for weights in ({"": None}, {"a": weight, "b": 1 - weight}):
+            maps = dict.fromkeys(weights, affine)
+            expected = torch.lerp(features, affine(features), strength)
+            torch.testing.assert_close(change(features.clone(), maps, weights, strength), expected)
 
 
 HOLES = """

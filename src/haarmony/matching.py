@@ -64,18 +64,27 @@ class Affine:
         """The map with the given matrix that carries the point `source` to `target`."""
         return cls(matrix, target - matrix @ source)
 
-    def __call__(self, features: Tensor) -> Tensor:
-        """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype and on their device."""
-        matrix, offset = self.matrix.to(features)[..., None, None], self.offset.to(features)
+    def __call__(self, features: Tensor, *, spend: bool = False) -> Tensor:
+        """Map features (B, C, H, W): one 1x1 convolution in the features' own dtype and on their device.
+
+        Args:
+            features: to be mapped.
+            spend: whether they are not needed any more: large ones are then written over.
+        """
+        matrix, offset = self.matrix.to(features), self.offset.to(features)
         if not in_strips(features):
-            return torch.nn.functional.conv2d(features, matrix, offset)
-        mapped = empty_channels_last(features, matrix.shape[0], *features.shape[-2:])
+            return torch.nn.functional.conv2d(features, matrix[..., None, None], offset)
+        channels = matrix.shape[0]
+        over = spend and matrix.shape[1] == channels
+        over = over and features.is_contiguous(memory_format=torch.channels_last)
+        mapped = features if over else empty_channels_last(features, channels, *features.shape[-2:])
 
         def change(share: Sequence[slice]) -> None:
+            room = features.new_empty((share[0].stop - share[0].start) * features.shape[-1], channels)
             for rows in share:
                 for x, target in zip(features[..., rows, :], mapped[..., rows, :], strict=True):
                     pixels, out = (one.permute(1, 2, 0).flatten(0, 1) for one in (x, target))
-                    torch.addmm(offset, pixels, matrix[..., 0, 0].T, out=out)
+                    out.copy_(torch.addmm(offset, pixels, matrix.T, out=room[: len(pixels)]))
 
         shared_out(change, strips(features))
         return mapped

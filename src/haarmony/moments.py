@@ -66,20 +66,12 @@ class Moments:
             weights = weights.flatten()
             if weights.shape[0] != positions:
                 raise InputError(f"expected {positions} weights, one a position, got {weights.shape[0]}")
-        if not bool(torch.isfinite(x.sum())):
+        count, reference, first, second = _about_a_reference(x, weights)
+        if not bool(first.isfinite().all()):
             finite = x.isfinite().all(0)
             x = torch.where(finite, x, 0)
             weights = finite.to(x.dtype) if weights is None else torch.where(finite, weights, 0)
-        some = slice(None, None, max(1, positions // 1024))
-        reference = x[:, some].mean(1, keepdim=True)
-        if weights is not None and bool((share := weights[some].to(x.dtype)).any()):
-            reference = (x[:, some] * share).sum(1, keepdim=True) / share.sum()
-        step = _BLOCK if x.device.type == "cpu" else _BLOCK * _BLOCKS
-        blocks = [slice(start, start + step) for start in range(0, positions, step)]
-        work = partial(_sums, x, weights, reference)
-        large = x.device.type == "cpu" and x.numel() >= _LARGE
-        parts = shared_out(work, blocks) if large else [work(blocks)]
-        count, first, second = (reduce(add, of_parts) for of_parts in zip(*parts, strict=True))
+            count, reference, first, second = _about_a_reference(x, weights)
         if count <= 0:
             return cls(count, torch.zeros_like(first), torch.zeros_like(second))
         shift = first / count
@@ -139,6 +131,22 @@ class Moments:
         )
 
 
+def _about_a_reference(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Weight (), a reference (C, 1) near the weighted mean, and about it sums (C,) and products (C, C)."""
+    positions = x.shape[1]
+    some = slice(None, None, max(1, positions // 1024))
+    reference = x[:, some].mean(1, keepdim=True)
+    if weights is not None and bool((share := weights[some].to(x.dtype)).any()):
+        reference = (x[:, some] * share).sum(1, keepdim=True) / share.sum()
+    step = _BLOCK if x.device.type == "cpu" else _BLOCK * _BLOCKS
+    blocks = [slice(start, start + step) for start in range(0, max(1, positions), step)]
+    work = partial(_sums, x, weights, reference)
+    large = x.device.type == "cpu" and x.numel() >= _LARGE
+    parts = shared_out(work, blocks) if large else [work(blocks)]
+    count, first, second = (reduce(add, of_parts) for of_parts in zip(*parts, strict=True))
+    return count, reference, first, second
+
+
 def _sums(
     x: Tensor, weights: Tensor | None, reference: Tensor, blocks: Sequence[slice]
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -148,8 +156,11 @@ def _sums(
     first = torch.zeros(channels, dtype=torch.float64, device=x.device)
     second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
     add_products = _add_by_panels if x.device.type == "cpu" else _add_by_blocks
+    learns = torch.is_grad_enabled() and x.requires_grad
+    room = None if learns else torch.empty_like(x[:, blocks[0]])
     for positions in blocks:
-        block = x[:, positions] - reference
+        part = x[:, positions]
+        block = torch.sub(part, reference, out=None if room is None else room[:, : part.shape[1]])
         if weights is None:
             weighted = block
             count += block.shape[1]

@@ -1,7 +1,8 @@
 """Memory for large features: in large pages where the system has them, and passes over it in strips.
 
 The first touch of a fresh page costs more than the arithmetic of a pass over it; with pages of 2 MB in place
-of 4 KB it is ten times cheaper. Linux gives them to memory that asks for them.
+of 4 KB it is ten times cheaper. Linux gives them to memory that asks for them. Pages that were touched once
+are used again while there are features in them.
 
 What is made in one thread and freed in another, frame after frame, is better given back to the system.
 """
@@ -10,8 +11,11 @@ import ctypes
 import math
 import mmap
 import sys
+import threading
+import weakref
 from contextlib import suppress
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,10 +35,53 @@ def empty_channels_last(like: Tensor, channels: int, height: int, width: int) ->
     size = count * like.element_size()
     if size < _LARGE or like.device.type != "cpu" or not hasattr(mmap, "MADV_HUGEPAGE"):
         return like.new_empty(shape).permute(0, 3, 1, 2)
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without them
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(pages, dtype=like.dtype, count=count).view(shape).permute(0, 3, 1, 2)
+    return torch.frombuffer(_BLOCKS.take(size), dtype=like.dtype, count=count).view(shape).permute(0, 3, 1, 2)
+
+
+class _Blocks:
+    """Blocks of large pages. What is freed is kept for what comes next, in any thread.
+
+    All together are never more than were in use at once, and when none is in use all go back to the system.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # what is freed by the garbage collector comes back in the midst of it
+        self._kept: list[mmap.mmap] = []
+        self._used = self._most = 0
+
+    def take(self, size: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+        """The bytes of a block, as they were left; it comes back when nothing refers to them any more."""
+        with self._lock:
+            block = next((kept for kept in reversed(self._kept) if len(kept) == size), None)
+            if block is not None:
+                with suppress(ValueError):  # something came back just now, and this was to go
+                    self._kept.remove(block)
+            else:
+                self._most = max(self._most, self._used + size)
+                self._keep(self._most - self._used - size)
+                block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+                with suppress(OSError):  # a kernel without them
+                    block.madvise(mmap.MADV_HUGEPAGE)
+            self._used += size
+            taken = np.frombuffer(block, np.uint8)
+            weakref.finalize(taken, self._take_back, block).atexit = False
+        return taken
+
+    def _take_back(self, block: mmap.mmap) -> None:
+        with self._lock:
+            self._used -= len(block)
+            self._kept.append(block)
+            if not self._used:
+                self._most = 0
+            self._keep(self._most - self._used)
+
+    def _keep(self, most: int) -> None:
+        """No more bytes than these, of those that came back last."""
+        while self._kept and sum(map(len, self._kept)) > most:
+            self._kept.pop(0)
+
+
+_BLOCKS = _Blocks()
 
 
 def give_back_large_blocks() -> None:

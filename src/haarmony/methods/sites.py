@@ -27,7 +27,7 @@ def visit_sites(
 
     The order is that of progressive stylization: each encoder level before the next is encoded, then the
     skips, then the feature before each decoder level. `visit(site, feature)` returns the feature to go on
-    with.
+    with, and may write over what it is given.
 
     Returns:
         The feature behind the last site, the skips, and the decoder level to go on with.
@@ -88,9 +88,9 @@ class SiteMap:
     low: float = -inf
     high: float = inf
 
-    def __call__(self, feature: Tensor) -> Tensor:
-        """(B, C, H, W) to the same shape."""
-        mapped = self.affine(feature)
+    def __call__(self, feature: Tensor, *, spend: bool = False) -> Tensor:
+        """(B, C, H, W) to the same shape; see `Affine`."""
+        mapped = self.affine(feature, spend=spend)
         return mapped.clamp_(self.low, self.high) if -inf < self.low <= self.high < inf else mapped
 
 
@@ -121,10 +121,11 @@ def mean_maps(parts: Sequence[tuple[Maps, float]]) -> Maps:
 def change(
     feature: Tensor, maps: Mapping[str, SiteMap | Affine], weights: Weights, strength: float
 ) -> Tensor:
-    """A feature (1, C, H, W) with the map of every region applied by its weights, and by strength."""
+    """A feature (1, C, H, W), which may be written over, with the maps of all regions applied by weights."""
+    spend = strength == 1 and all(weight is None for weight in weights.values())
     mapped = feature
     for label, weight in weights.items():
-        one = maps[label](feature)
+        one = maps[label](feature, spend=spend)
         mapped = one if weight is None else mapped + weight * (one - feature)
     return blend(feature, mapped, strength)
 

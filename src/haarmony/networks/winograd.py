@@ -35,7 +35,7 @@ _STRIP = 1 << 21
 _SHARED_OUT = 1 << 24
 """The same numbers of the whole, from which each core has strips of its own: before, starting threads costs
 more than their waiting for each other."""
-_BOTH_SIDES = 256
+_BOTH_SIDES = 128
 """Channels in and out from which products cost more than a second evaluation."""
 _BOTH_SIDES_AT_MOST = 1 << 20
 """Channels in times out beyond which a kernel evaluated along both sides would take too much memory."""
