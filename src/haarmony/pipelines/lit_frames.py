@@ -33,6 +33,7 @@ from haarmony.media.film import Film, Frame
 from haarmony.methods.sites import blend
 from haarmony.methods.wct2 import carried_weights
 from haarmony.pipelines.control import controlled
+from haarmony.pipelines.exposure import UsualRows, exposed
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.places import ABOUT, small
@@ -105,7 +106,7 @@ class _Look:
 
     def __init__(self, frame: Frame, span: Span, plans: ShotPlans) -> None:
         self.regions = plans.places.of(frame.index)
-        self._picture = small(plans.wct2, frame.pixels)
+        self._picture = small(plans.wct2, frame.pixels, span.exposure(frame.index))
         self._index, self._span, self._plans = frame.index, span, plans
         self.evidence = cache(self._seen)
 
@@ -141,6 +142,7 @@ def _carried_shot(
     looks: dict[int, _Look] = {}
     fields: dict[tuple[int, int], Tensor] = {}
     near: deque[Frame] = deque()
+    exposures: dict[int, float] = {}
     steady = Steadying() if lit.control.grain else None
 
     def field(knot: int, style: int) -> Tensor:
@@ -164,8 +166,9 @@ def _carried_shot(
             del fields[past]
         styles = plans.schedule.at(frame.time)
         maps = reduce(add, (share * between(knot, behind, style) for style, share in styles))
+        exposure = exposures.pop(frame.index)
         steadied = None if steady is None else steady.at(frame.index)
-        return partial(_mapped, frame, _guided(maps, frame, plans), lit, steadied)
+        return partial(_mapped, frame, _guided(maps, frame, plans, exposure), exposure, lit, steadied)
 
     def brought(index: int, latest: int) -> Frame:
         """The frame of this number, with those of the shot about it for the steadying."""
@@ -182,6 +185,7 @@ def _carried_shot(
     following, latest = max(shot, start), shot
     for frame, span in placed:
         plans.places.see(frame, span)
+        exposures[frame.index] = span.exposure(frame.index)
         knot, behind = divmod(frame.index - shot, lit.step)
         if behind == 0:
             looks[knot] = _Look(frame, span, plans)
@@ -207,24 +211,29 @@ def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans, 
     return plans.wct2.fields(seen, plans.schedule.styles[style], here.regions)
 
 
-def _guided(maps: Tensor, frame: Frame, plans: ShotPlans) -> Tensor | RegionFields:
+def _guided(maps: Tensor, frame: Frame, plans: ShotPlans, exposure: float) -> Tensor | RegionFields:
     """The fields of all regions, blended along the edges of a frame."""
     regions = plans.places.steady(frame.index)
     if regions is None:
         return maps
-    copy = small(plans.wct2, frame.pixels)
+    copy = small(plans.wct2, frame.pixels, exposure)
     return guided_fields(maps, copy, list(carried_weights(regions, copy).values()))
 
 
 def _mapped(
-    frame: Frame, maps: Tensor | RegionFields, lit: Lit, steadied: Callable[[], Tensor] | None
+    frame: Frame,
+    maps: Tensor | RegionFields,
+    exposure: float,
+    lit: Lit,
+    steadied: Callable[[], Tensor] | None,
 ) -> Frame:
-    def changed(rows: Rows) -> Iterator[Tensor]:
+    def mapped(rows: Rows) -> Iterator[Tensor]:
         for top, bottom in passes(rows):
             band = rows.rows(top, bottom)
             yield blend(band, apply_field(band, maps, top=top, height=rows.height), lit.strength)
 
-    return _controlled(frame, changed, lit, None if steadied is None else steadied())
+    calm = None if steadied is None else steadied()
+    return _controlled(frame, partial(_exposed, mapped, exposure), lit, calm)
 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
@@ -237,11 +246,20 @@ def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
             side = tile_side(lit.wct2.network, frame.pixels.shape[1], memory)
             maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
             regions = plans.places.of(frame.index)
-            yield _controlled(
-                frame,
-                lambda rows: rendered(lit.wct2, rows, maps, lit.strength, regions, side=side),  # noqa: B023
-                lit,
-            )
+            render = partial(rendered, lit.wct2, maps=maps, strength=lit.strength, regions=regions, side=side)
+            yield _controlled(frame, partial(_exposed, render, span.exposure(frame.index)), lit)
+
+
+def _exposed(render: Callable[[Rows], Iterator[Tensor]], exposure: float, rows: Rows) -> Iterator[Tensor]:
+    """The bands that rows at their usual exposure are rendered as, at their own exposure."""
+    if exposure == 1:
+        yield from render(rows)
+        return
+    top = 0
+    for band in render(UsualRows(rows, exposure)):
+        bottom = top + band.shape[-2]
+        yield exposed(band, rows.rows(top, bottom), exposure)
+        top = bottom
 
 
 def _looked_up(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:

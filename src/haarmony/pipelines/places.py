@@ -23,6 +23,7 @@ from haarmony.correspondence import Usual, usual
 from haarmony.errors import HaarmonyWarning
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.automatic import Common, in_common, view
+from haarmony.pipelines.exposure import at_usual
 from haarmony.pipelines.frame_masks import FrameMasks
 from haarmony.pipelines.rows import SampleRows, planes, reduced
 from haarmony.pipelines.spans import FrameLike, Samples, Span
@@ -45,7 +46,7 @@ class Places(Protocol):
     """The regions of the frames of a shot."""
 
     def known(self, samples: Samples) -> Sequence[Known]:
-        """Samples, and their regions."""
+        """Samples at their usual exposure, and their regions."""
 
     def see(self, frame: FrameLike, span: Span) -> None:
         """Take the next frame."""
@@ -65,7 +66,10 @@ class Given:
         self._wct2, self._masks = wct2, masks
 
     def known(self, samples: Samples) -> list[Known]:  # noqa: D102
-        return [(planes(one.pixels, self._wct2.device), self.of(one.index)) for one in samples.frames]
+        return [
+            (at_usual(planes(one.pixels, self._wct2.device), samples.exposure(one)), self.of(one.index))
+            for one in samples.frames
+        ]
 
     def see(self, frame: FrameLike, span: Span) -> None:  # noqa: D102
         pass
@@ -96,7 +100,8 @@ class Followed:
         about = self._usual(span.before)
         if span.behind is not span.before:
             about = about.towards(self._usual(span.behind), span.at(frame.index)[1][1])
-        index, picture = frame.index, small(self._wct2, frame.pixels)
+        index = frame.index
+        picture = small(self._wct2, frame.pixels, span.exposure(index))
         self._pictures[index] = picture
         self._weights[index] = self._common.kinds.weights(view(self._wct2, picture), about)
         _, height, width = self._weights[index].shape
@@ -145,11 +150,15 @@ def found_in(wct2: WCT2, samples: Samples, styles: Sequence[Tensor], count: int)
     return common
 
 
-def small(wct2: WCT2, pixels: NDArray[Any]) -> Tensor:
-    """A frame (H, W, 3) as the network sees it, (1, 3, h, w)."""
+def small(wct2: WCT2, pixels: NDArray[Any], exposure: float = 1.0) -> Tensor:
+    """A frame (H, W, 3) as the network sees it, (1, 3, h, w), at the usual exposure."""
     rows = SampleRows(pixels, wct2.device)
-    return wct2.enlarged(reduced(rows, wct2.work_size((rows.height, rows.width))))
+    copy = reduced(rows, wct2.work_size((rows.height, rows.width)))
+    return wct2.enlarged(at_usual(copy, exposure))
 
 
 def _pictures(wct2: WCT2, samples: Samples) -> list[Tensor]:
-    return [wct2.enlarged(planes(one.pixels, wct2.device)) for one in samples.frames]
+    return [
+        wct2.enlarged(at_usual(planes(one.pixels, wct2.device), samples.exposure(one)))
+        for one in samples.frames
+    ]

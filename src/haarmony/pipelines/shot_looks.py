@@ -15,6 +15,7 @@ from haarmony.media.film import Frame
 from haarmony.media.image import Picture
 from haarmony.media.lut import Lut, interpolate
 from haarmony.methods.sites import blend
+from haarmony.pipelines.exposure import at_usual, exposed
 from haarmony.pipelines.look import fit_lut
 from haarmony.pipelines.rows import planes, samples
 from haarmony.pipelines.shot_plans import ShotPlans
@@ -42,12 +43,15 @@ class ShotLooks:
             for style, weight in self._plans.schedule.at(frame.time)
             if share * weight > 0
         ]
-        if len(parts) == 1 and frame.pixels.dtype == np.uint8:
+        exposure = span.exposure(frame.index)
+        if len(parts) == 1 and exposure == 1 and frame.pixels.dtype == np.uint8:
             return _at_every_colour(frame.pixels, self._whole(parts[0][0]))
         table = sum(np.float32(share) * look.table for look, share in parts)
         assert isinstance(table, np.ndarray)
         dtype = torch.uint8 if frame.pixels.dtype == np.uint8 else torch.uint16
-        return samples(interpolate(Lut(table), planes(frame.pixels)), dtype).numpy()
+        picture = planes(frame.pixels)
+        changed = interpolate(Lut(table), at_usual(picture, exposure))
+        return samples(exposed(changed, picture, exposure), dtype).numpy()
 
     @torch.no_grad()
     def _fitted(self, samples_: Samples, style: int) -> Lut:

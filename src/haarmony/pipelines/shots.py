@@ -53,6 +53,7 @@ class Glimpse:
 
     Attributes:
         colours: (512,), the shares of the colours.
+        luma: (36, 64), its means over small places, in [0, 1].
         structure: (48, 46), the Fourier transform of a small copy's structure.
         means: (2, 17, 41), those of the structure over what overlaps a frame at each shift, as the first of
             the two and as the second.
@@ -61,6 +62,7 @@ class Glimpse:
     """
 
     colours: Array
+    luma: Array
     structure: Array
     means: Array
     spreads: Array
@@ -86,7 +88,7 @@ def glimpse(pixels: Array) -> Glimpse:
     overlapping = np.fft.irfft2(both, _PADDED)[(slice(None), slice(None), *_SHIFTED)] / _OVERLAP
     means, squares = overlapping[:, 0], overlapping[:, 1]
     spreads = np.sqrt(np.maximum(squares - means * means, 0) + _FAINT)
-    return Glimpse(colours, spectra[0], means, spreads, bool(small.std() < _EMPTY))
+    return Glimpse(colours, small[0, 0].numpy(), spectra[0], means, spreads, bool(small.std() < _EMPTY))
 
 
 def unlike(a: Glimpse, b: Glimpse) -> float:

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
+from statistics import median
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from haarmony.pipelines.exposure import brightening, factor
 from haarmony.pipelines.shots import REACH, glimpse, marked
 
 FEWEST = 8
@@ -55,15 +58,26 @@ class Samples:
         first: the number of the part's first frame.
         stop: the number of the frame behind its last.
         frames: of it.
+        levels: of all frames of the part, the logarithm of the exposure, over that of the shot's first.
     """
 
     first: int
     stop: int
     frames: tuple[Sample, ...]
+    levels: tuple[float, ...]
 
     def __add__(self, other: Samples) -> Samples:
         """Those of both parts, which follow each other."""
-        return Samples(self.first, other.stop, self.frames + other.frames)
+        return Samples(self.first, other.stop, self.frames + other.frames, self.levels + other.levels)
+
+    @cached_property
+    def usual(self) -> float:
+        """The median of the levels."""
+        return median(self.levels)
+
+    def exposure(self, sample: Sample) -> float:
+        """How many times the part's usual exposure a sample has."""
+        return factor(self.levels[sample.index - self.first], self.usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +91,7 @@ class Span:
         before: the samples whose statistics hold at its start.
         behind: those that hold at its end.
         opening: the first of the shot.
+        levels: of its frames, as in `Samples`.
     """
 
     shot: int
@@ -85,6 +100,12 @@ class Span:
     before: Samples
     behind: Samples
     opening: Samples
+    levels: tuple[float, ...]
+
+    def exposure(self, index: int) -> float:
+        """How many times the usual exposure about it a frame has."""
+        usual = sum(share * samples.usual for samples, share in self.at(index))
+        return factor(self.levels[index - self.start], usual)
 
     def at(self, index: int) -> list[tuple[Samples, float]]:
         """The samples that count for a frame, with their shares."""
@@ -113,9 +134,10 @@ def spans(
         for _, part in parts:  # noqa: B031 (goes on behind the first)
             here = last + part
             opening = opening or here
-            yield Span(shot, last.first, last.stop, before or here, here, opening)
+            yield Span(shot, last.first, last.stop, before or here, here, opening, last.levels)
             before, last = here, part
-        yield Span(shot, last.first, last.stop, before or last, before or last, opening or last)
+        only = before or last
+        yield Span(shot, last.first, last.stop, only, only, opening or last, last.levels)
 
 
 def _parts(
@@ -123,17 +145,22 @@ def _parts(
 ) -> Iterator[tuple[int, Samples]]:
     """Parts of shots, of `half` frames or whole, each with the number of the shot's first frame."""
     looked_at = (
-        ((frame.index, _kept(frame, reduced) if frame.index % _STRIDE == 0 else None), glimpse(frame.pixels))
-        for frame in frames
+        ((frame.index, _kept(frame, reduced) if frame.index % _STRIDE == 0 else None, seen.luma), seen)
+        for frame, seen in ((frame, glimpse(frame.pixels)) for frame in frames)
     )
     shot = first = stop = 0
     samples: list[Sample] = []
+    levels: list[float] = []
+    level, known = 0.0, None
     latest: list[Sample] = []
     apart = 1
-    for (index, sample), cut in marked(looked_at):
+    for (index, sample, luma), cut in marked(looked_at):
         if index > first and (cut or (half is not None and index - first == half)):
-            yield shot, Samples(first, index, tuple(samples or latest))
-            shot, first, samples, apart = index if cut else shot, index, [], 1
+            yield shot, Samples(first, index, tuple(samples or latest), tuple(levels))
+            shot, first, samples, levels, apart = index if cut else shot, index, [], [], 1
+        level = 0.0 if cut or known is None else level + brightening(known, luma)
+        levels.append(level)
+        known = luma
         latest = latest if sample is None else [sample]
         if sample is not None and (index // _STRIDE) % apart == 0:
             samples.append(sample)
@@ -142,7 +169,7 @@ def _parts(
             samples = [one for one in samples if (one.index // _STRIDE) % apart == 0]
         stop = index + 1
     if stop > first:
-        yield shot, Samples(first, stop, tuple(samples or latest))
+        yield shot, Samples(first, stop, tuple(samples or latest), tuple(levels))
 
 
 def _kept(frame: FrameLike, reduced: Callable[[NDArray[Any]], NDArray[Any]]) -> Sample:

@@ -1,0 +1,98 @@
+"""Exposure: what a camera makes brighter or darker of itself while it films.
+
+A transfer strengthens contrast, and were a change of exposure taken for contrast it would be strengthened
+too: a street that becomes half as bright for a moment would turn black. So a look is found for the film at
+the usual exposure of the shot, and every frame gets it at its own: of a frame X at e times the usual exposure
+the result is e T(X / e). In the values of a file, whose encoding is nearly a power of light, exposure is a
+factor as it is in light. What would be brighter than white at the usual exposure is white there, and is
+brighter than white by as much afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import copysign, exp, log
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from haarmony.pipelines.rows import Rows
+
+Array = NDArray[Any]
+
+MOST = log(10.0)
+"""The largest change that is told from content: beyond it there is too little to see."""
+
+_DARK, _BURNT = 0.02, 0.96
+"""Luma between which a place can tell."""
+
+_FEWEST = 0.25
+"""The share of places that must be able to."""
+
+_NONE = 0.005
+"""What a logarithm may be off by when the usual exposure comes back."""
+
+
+def brightening(before: Array, after: Array) -> float:
+    """The logarithm of the factor by which a camera has brightened from one frame to the next.
+
+    The median over places; 0 unless three quarters of them say the same way, so what moves through a picture
+    is no exposure.
+
+    Args:
+        before: (h, w), the means of luma over small places of a frame, in [0, 1].
+        after: of the next.
+    """
+    tell = (np.minimum(before, after) > _DARK) & (np.maximum(before, after) < _BURNT)
+    if tell.mean() < _FEWEST:
+        return 0.0
+    low, median, high = np.quantile(np.log(after[tell] / before[tell]), (0.25, 0.5, 0.75))
+    return float(median) if low > 0 or high < 0 else 0.0
+
+
+def factor(level: float, usual: float) -> float:
+    """How many times the usual exposure one is, of their logarithms; exactly once where it is nearly so."""
+    apart = min(max(level - usual, -MOST), MOST)
+    return exp(copysign(max(abs(apart) - _NONE, 0), apart))
+
+
+def at_usual(picture: Tensor, exposure: float) -> Tensor:
+    """A picture in [0, 1] at so many times the usual exposure, as it would be at the usual one, clipped."""
+    return picture if exposure == 1 else (picture / exposure).clamp_max(1)
+
+
+def exposed(changed: Tensor, picture: Tensor, exposure: float) -> Tensor:
+    """What a transfer made of `at_usual(picture, exposure)`, at that exposure; what was clipped is added."""
+    if exposure == 1:
+        return changed
+    return exposure * changed + (picture - exposure).clamp_min(0)
+
+
+@dataclass(frozen=True)
+class UsualRows:
+    """Rows at so many times the usual exposure, as they would be at the usual one."""
+
+    picture: Rows
+    exposure: float
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.picture.height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.picture.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the picture is."""
+        return self.picture.device
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """These rows."""
+        return at_usual(self.picture.rows(top, bottom), self.exposure)
