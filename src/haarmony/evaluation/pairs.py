@@ -39,7 +39,8 @@ def read_pairs(folder: Path) -> list[Pair]:
     """The pairs of a folder, in the order of their names, numbers by their value.
 
     Raises:
-        InputError: when there is no pair, or one lacks its other half or one of its two masks.
+        InputError: when there is no pair, or one lacks its other half or one of its two masks, or has two
+            contents.
     """
     if not folder.is_dir():
         raise InputError(f"{str(folder)!r} is no folder: expected one with pairs of content and style")
@@ -50,7 +51,10 @@ def read_pairs(folder: Path) -> list[Pair]:
             f"{str(folder)!r} holds no pairs: expected folders with content and style pictures, or input/inN "
             "and style/tarN"
         )
+    names = [pair.name for pair in pairs]
     for pair in pairs:
+        if names.count(pair.name) > 1:
+            raise InputError(f"{str(folder)!r} has more than one content for pair {pair.name}: leave one")
         if (pair.content_mask is None) != (pair.style_mask is None):
             raise InputError(f"pair {pair.name} of {str(folder)!r} has one mask: give it both or neither")
     return sorted(pairs, key=lambda pair: natural(pair.name))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from haarmony.errors import ImageError
 from haarmony.evaluation.pairs import Pair
 from haarmony.evaluation.report.cost import Cost
 from haarmony.evaluation.report.figures import METRICS
@@ -125,16 +126,19 @@ def _pictures(work: Work, pair: Pair, results: Sequence[Result]) -> str:
         if one.figures and one.contender != UNTOUCHED
     ]
     figures = "".join(
-        f'<figure><img loading="lazy" alt="" src="{_embedded(work, path)}">'
-        f"<figcaption>{escape(label)}</figcaption></figure>"
+        f"<figure>{_embedded(work, path)}<figcaption>{escape(label)}</figcaption></figure>"
         for label, path in cells
     )
     return f'<section><h2>{escape(pair.name)}</h2><div class="row">{figures}</div></section>'
 
 
 def _embedded(work: Work, path: Path) -> str:
-    image = to_pil(work.seen(path)).convert("RGB")
+    try:
+        image = to_pil(work.seen(path)).convert("RGB")
+    except ImageError as error:
+        return f"<p>{escape(str(error))}</p>"
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{data}">'
