@@ -111,7 +111,19 @@ def test_others_results_and_what_fails(
     table = rows(out, "table.csv")
     assert {row["metric"] for row in table if (row["method"], row["pair"]) == ("theirs", "two")} == {"failed"}
     assert "resized to 80 x 64" in next(row["note"] for row in table if row["method"] == "theirs")
-    assert "Not there" in (out / "report.html").read_text("utf-8")
+    page = (out / "report.html").read_text("utf-8")
+    assert "Not there" in page
+    assert "theirs, one: 76 x 60, resized to 80 x 64" in page
+
+
+def test_a_part_of_the_picture_is_no_result(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut").mkdir()
+    Image.open(pairs / "one/content.png").crop((0, 0, 40, 64)).save(tmp_path / "cut/one.png")
+    command = ["evaluate", str(pairs), "-o", str(tmp_path / "out"), "--methods", "none", "--only", "one"]
+    assert main([*command, "--outputs", f"cut={tmp_path / 'cut'}", "--quiet"]) == 2
+    assert "is 40 x 64, of another shape than its content" in capsys.readouterr().err
 
 
 def test_what_failed_is_tried_again_and_another_file_is_another_result(pairs: Path, tmp_path: Path) -> None:

@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from haarmony.errors import InputError
 from haarmony.media.opening import is_picture
+
+_STRETCH: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,26 @@ def find_output(folder: Path, pair: Pair) -> Path:
             f"{str(folder)!r} has {names} for pair {pair.name}: expected one picture {pair.name}.*"
         )
     return found[0]
+
+
+def check_shape(path: Path, size: tuple[int, int], pair: Pair, content: tuple[int, int]) -> None:
+    """Find out whether a result is the whole picture: sizes may differ, shapes by under 5 %.
+
+    Args:
+        path: of the result.
+        size: its width and height.
+        pair: that it is of.
+        content: width and height of the content.
+
+    Raises:
+        InputError: when it is of another shape.
+    """
+    stretch = size[0] * content[1] / (size[1] * content[0])
+    if not 1 - _STRETCH < stretch < 1 + _STRETCH:
+        raise InputError(
+            f"{str(path)!r} is {size[0]} x {size[1]}, of another shape than its content "
+            f"{str(pair.content)!r}: expected the whole picture"
+        )
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

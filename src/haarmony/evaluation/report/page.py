@@ -69,10 +69,13 @@ def page(
     ]
     if costs:
         parts.append(f"<section><h2>Cost</h2>{_cost_table(costs)}</section>")
-    failed = [one for one in results if not one.figures]
-    if failed:
-        lines = "".join(f"<li>{escape(f'{one.contender}, {one.pair}: {one.note}')}</li>" for one in failed)
-        parts.append(f"<section><h2>Not there</h2><ul>{lines}</ul></section>")
+    for title, told in (
+        ("Not there", [one for one in results if not one.figures]),
+        ("Notes", [one for one in results if one.figures and one.note]),
+    ):
+        if told:
+            lines = "".join(f"<li>{escape(f'{one.contender}, {one.pair}: {one.note}')}</li>" for one in told)
+            parts.append(f"<section><h2>{title}</h2><ul>{lines}</ul></section>")
     for pair in pairs:
         parts.append(_pictures(work, pair, [one for one in results if one.pair == pair.name]))
     return "\n".join([*parts, "</main></html>", ""])

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 
 from haarmony.errors import HaarmonyError, InputError
-from haarmony.evaluation.pairs import Pair, find_output
+from haarmony.evaluation.pairs import Pair, check_shape, find_output
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.files import beside
 from haarmony.media.image import Picture, from_pil, read_image, to_pil, to_profile, write_image
@@ -201,8 +201,10 @@ def _output(
     height, width = content.pixels.shape[:2]
     note, seconds = "", None
     if contender.folder is not None:
-        given = to_profile(read_image(find_output(contender.folder, pair)), None)
+        path = find_output(contender.folder, pair)
+        given = to_profile(read_image(path), None)
         if given.pixels.shape != content.pixels.shape:
+            check_shape(path, given.pixels.shape[1::-1], pair, (width, height))
             note = f"{given.pixels.shape[1]} x {given.pixels.shape[0]}, resized to {width} x {height}"
             given = from_pil(to_pil(given).resize((width, height), Image.Resampling.LANCZOS))
     else:
