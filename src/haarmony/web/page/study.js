@@ -43,6 +43,8 @@ const choose = (output) => {
   setTimeout(() => { if (place === answered) go(1); }, PAUSE);
 };
 
+const later = () => new Promise((done) => setTimeout(done, RETRY));
+
 const send = async () => {
   showState(state === "unsaved" ? state : "saving");
   while (unsaved.length) {
@@ -56,10 +58,12 @@ const send = async () => {
       keep();
       if (!reply.ok) return load(); // the study has no such choice: show what it has
     } else if (reply && (reply.status === 401 || reply.status === 403)) {
+      showState("unsaved");
+      if (reply.status === 403) await later(); // it may be refused for ever, as where a proxy hides the host
       return load(ballot.open ? unsaved : []); // the cookie is gone or another's
     } else {
       showState("unsaved");
-      await new Promise((done) => setTimeout(done, RETRY));
+      await later();
     }
   }
   showState("saved");
