@@ -226,9 +226,9 @@ def test_a_detector_of_edges_can_be_plugged_in(
 @pytest.mark.parametrize(
     ("detector", "why"),
     [
-        ("raises", "failed (no edges)"),
-        ("colours", "gave (64, 80, 3)"),
-        ("words", "failed (could not convert"),
+        ("raises", "failed (ValueError: no edges)"),
+        ("colours", "gave float32 (64, 80, 3): expected numbers (64, 80)"),
+        ("words", "gave <U5 ()"),
     ],
 )
 def test_a_detector_that_fails_is_told_for_every_result(

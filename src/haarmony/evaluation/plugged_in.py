@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from haarmony.errors import InputError
+from haarmony.media.opening import one_line
 
 
 def plugged_in(name: str, option: str) -> Callable[..., Any]:
@@ -17,8 +18,11 @@ def plugged_in(name: str, option: str) -> Callable[..., Any]:
         name: of the function.
         option: that it was given by.
 
+    Returns:
+        The function; what it raises is an InputError, for it is not a defect of haarmony.
+
     Raises:
-        InputError: when there is no such function.
+        InputError: when there is no such function, or its module fails.
     """
     module, colon, function = name.partition(":")
     if not (module and colon and function):
@@ -28,9 +32,21 @@ def plugged_in(name: str, option: str) -> Callable[..., Any]:
         found = getattr(import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise InputError(f"{name!r} cannot be imported ({error}): run where the module is") from error
+    except Exception as error:
+        raise InputError(f"{module!r} failed when it was imported ({_said(error)})") from error
     finally:
         sys.path.remove("")
     if not callable(found):
         raise InputError(f"{name!r} is no function")
-    made: Callable[..., Any] = found
-    return made
+
+    def called(*given: Any) -> Any:
+        try:
+            return found(*given)
+        except Exception as error:
+            raise InputError(f"{name!r} failed ({_said(error)})") from error
+
+    return called
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(error)}"

@@ -22,7 +22,7 @@ from haarmony.evaluation.report.summary import Spread, summary, write_tables
 from haarmony.evaluation.self_reference import self_pairs
 from haarmony.evaluation.structure import Edges, sobel_edges
 from haarmony.media.files import beside
-from haarmony.media.opening import is_picture, one_line
+from haarmony.media.opening import is_picture
 from haarmony.pipelines.begun import begin
 
 _HEADLINES = ("edge_ssim", "gram", "balance", "psnr", "delta_e")
@@ -169,13 +169,11 @@ def _detector(name: str) -> Edges:
     detect = plugged_in(name, "--edges")
 
     def edges(picture: NDArray[Any]) -> NDArray[np.float64]:
-        try:
-            found = np.asarray(detect(picture), np.float64)
-        except Exception as error:
-            raise InputError(f"the detector {name!r} failed ({one_line(error)})") from error
-        if found.shape != picture.shape[:2]:
-            raise InputError(f"the detector {name!r} gave {found.shape} for {picture.shape}: expected (H, W)")
-        return found
+        found = np.asarray(detect(picture))
+        if found.shape != picture.shape[:2] or found.dtype.kind not in "buif":
+            wanted = picture.shape[:2]
+            raise InputError(f"{name!r} gave {found.dtype} {found.shape}: expected numbers {wanted}")
+        return found.astype(np.float64)
 
     return edges
 
