@@ -125,11 +125,15 @@ def test_cue_conflicts_and_the_bias_of_a_tiny_classifier(haarmony, classes, monk
     Path("said.csv").write_text("path,predicted\n" + "\n".join(lines))
     assert "0.0% [0.0%, 43.4%]" in haarmony("shape-bias", "out", "--predictions", "said.csv").out
     Path("said.csv").write_text("\n".join(lines[1:]))
+    Path("torn.py").write_text("def of(")
+    Path("cross.py").write_text("def of(picture):\n    raise ValueError('of no class')\n")
     for arguments, saying in (
         (("--predictions", "said.csv"), "no prediction"),
         (("--predictions", "tiny.py"), "two columns"),
         (("--classifier", "tiny"), "MODULE:FUNCTION"),
         (("--classifier", "tiny:nothing"), "cannot be imported"),
+        (("--classifier", "torn:of"), "'torn' failed when it was imported (SyntaxError"),
+        (("--classifier", "cross:of"), "'cross:of' failed (ValueError: of no class)"),
     ):
         result = haarmony("shape-bias", "out", *arguments)
         assert (result.code, result.err.count("\n")) == (2, 1)

@@ -3,14 +3,20 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from haarmony.cli.main import main
+from haarmony.errors import WeightsError
+from haarmony.evaluation.report import cost, figures
+from haarmony.evaluation.report.results import Contender
 from haarmony.evaluation.report.summary import spread
+from haarmony.networks.vgg_features import VGGFeatures
 from moving import scene
 
 METHODS = "reinhard,wct2"
@@ -105,7 +111,79 @@ def test_others_results_and_what_fails(
     table = rows(out, "table.csv")
     assert {row["metric"] for row in table if (row["method"], row["pair"]) == ("theirs", "two")} == {"failed"}
     assert "resized to 80 x 64" in next(row["note"] for row in table if row["method"] == "theirs")
-    assert "Not there" in (out / "report.html").read_text("utf-8")
+    page = (out / "report.html").read_text("utf-8")
+    assert "Not there" in page
+    assert "theirs, one: 76 x 60, resized to 80 x 64" in page
+
+
+def test_a_part_of_the_picture_is_no_result(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut").mkdir()
+    Image.open(pairs / "one/content.png").crop((0, 0, 40, 64)).save(tmp_path / "cut/one.png")
+    command = ["evaluate", str(pairs), "-o", str(tmp_path / "out"), "--methods", "none", "--only", "one"]
+    assert main([*command, "--outputs", f"cut={tmp_path / 'cut'}", "--quiet"]) == 2
+    assert "is 40 x 64, of another shape than its content" in capsys.readouterr().err
+
+
+def test_what_failed_is_tried_again_and_another_file_is_another_result(pairs: Path, tmp_path: Path) -> None:
+    for name in ("theirs", "others"):
+        (tmp_path / name).mkdir()
+    out = tmp_path / "report"
+
+    def run(folder: str) -> tuple[int, dict[str, str]]:
+        given = ["--methods", "none", "--outputs", f"theirs={tmp_path / folder}", "--only", "one", "--quiet"]
+        code = main(["evaluate", str(pairs), "-o", str(out), *given])
+        return code, {r["metric"]: r["value"] for r in rows(out, "table.csv") if r["method"] == "theirs"}
+
+    shutil.copy(pairs / "one/content.png", tmp_path / "others/one.png")
+    assert run("theirs") == (2, {"failed": ""})
+    Image.open(pairs / "one/content.png").convert("L").save(tmp_path / "theirs/one.png")
+    code, grey = run("theirs")
+    assert code == 0
+    assert float(grey["lipschitz"]) != 1
+    assert float(run("others")[1]["lipschitz"]) == 1
+    (tmp_path / "others/one.png").unlink()
+    assert run("others") == (2, {"failed": ""})
+
+
+def test_figures_that_a_network_came_for_later_are_not_mixed_with_those_without(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vgg: VGGFeatures
+) -> None:
+    def load(download: bool) -> dict[str, Tensor]:
+        if weights is None:
+            raise WeightsError("there are none")
+        return weights
+
+    out = tmp_path / "report"
+    command = ["evaluate", str(pairs), "-o", str(out), "--only", "one", "--quiet", "--methods"]
+    monkeypatch.setattr(figures, "oxford_vgg19", load)
+    weights = None
+    assert main([*command, "reinhard"]) == 0
+    assert "gram" not in {row["metric"] for row in rows(out, "table.csv")}
+    weights = vgg.state_dict()
+    assert main([*command, "reinhard,histogram_matching"]) == 0
+    assert len([row for row in rows(out, "table.csv") if row["metric"] == "gram"]) == 3
+
+
+def test_a_pair_that_cannot_be_measured_keeps_no_other_from_the_page(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = tmp_path / "pairs"
+    shutil.copytree(pairs, known)
+    for name in ("a_broken", "a_tiny"):
+        shutil.copytree(known / "one", known / name)
+    (known / "a_broken/content.png").write_bytes((known / "a_broken/content.png").read_bytes()[:300])
+    Image.fromarray(scene(0)[:5, :40]).save(known / "a_tiny/content.png")
+    command = ["evaluate", str(known), "-o", str(tmp_path / "out"), "--methods", "reinhard", "--quiet"]
+    assert main([*command, "--cost-sizes", "32"]) == 2
+    said = capsys.readouterr().err
+    assert "reinhard, a_broken" in said
+    assert "under 8 pixels across" in said
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "truncated" in page
+    assert page.count("data:image/jpeg;base64,") == 2 * 3 + 1 + 2
+    assert len(rows(tmp_path / "out", "cost.csv")) == 1
 
 
 def test_self_reference(tmp_path: Path) -> None:
@@ -145,6 +223,33 @@ def test_a_detector_of_edges_can_be_plugged_in(
     assert figures["red", "ssim"] < 0.95
 
 
+@pytest.mark.parametrize(
+    ("detector", "why"),
+    [
+        ("raises", "failed (ValueError: no edges)"),
+        ("colours", "gave float32 (64, 80, 3): expected numbers (64, 80)"),
+        ("words", "gave <U5 ()"),
+    ],
+)
+def test_a_detector_that_fails_is_told_for_every_result(
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    detector: str,
+    why: str,
+) -> None:
+    (tmp_path / "failing.py").write_text(
+        "def raises(picture):\n    raise ValueError('no edges')\n"
+        "def colours(picture):\n    return picture\n"
+        "def words(picture):\n    return 'edges'\n"
+    )
+    monkeypatch.chdir(tmp_path)  # where a module is looked for
+    command = ["evaluate", str(pairs), "-o", "out", "--methods", "none", "--only", "one", "--quiet"]
+    assert main([*command, "--edges", f"failing:{detector}"]) == 2
+    assert why in capsys.readouterr().err
+
+
 def _reds(pairs: Path, place: Path) -> Path:
     """A folder of results that have the red of the content, and nothing else of it."""
     (place / "reds").mkdir()
@@ -163,6 +268,45 @@ def test_the_cost_is_that_of_whole_commands(pairs: Path, tmp_path: Path) -> None
     (row,) = rows(out, "cost.csv")
     assert float(row["seconds"]) > 0
     assert float(row["peak MiB"]) > 50
+    whole = (out / "cost.csv").read_text()
+    assert main(command) == 0
+    assert row["said"] in (out / "report.html").read_text("utf-8")  # which was measured before
+    assert main([*command, "--cost-sizes", "32,48"]) == 0
+    assert (out / "cost.csv").read_text().startswith(whole)
+    assert [row["side"] for row in rows(out, "cost.csv")] == ["32", "48"]
+
+
+def test_costs_are_known_as_soon_as_they_are_measured(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(contender: Contender, side: int, place: Path, limit: float) -> cost.Cost:
+        if side == 48:
+            raise KeyboardInterrupt
+        return cost.Cost(contender.name, side, 1.0, 100.0, f"1.0 s at {side}")
+
+    out = tmp_path / "report"
+    command = ["evaluate", str(pairs), "-o", str(out), "--methods", "reinhard", "--only", "one", "--quiet"]
+    monkeypatch.setattr(cost, "_cost", killed)
+    assert main([*command, "--cost-sizes", "16,32,48"]) == 130
+    assert [row["said"] for row in rows(out, "cost.csv")] == ["1.0 s at 16", "1.0 s at 32"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("kill -9 $$", "out of memory"),
+        ("echo haarmony: out of memory: give a smaller picture >&2; exit 2", "out of memory"),
+        ("echo haarmony: no weights >&2; exit 2", "failed: haarmony: no weights"),
+    ],
+)
+def test_out_of_memory_is_said_as_such_and_no_larger_size_is_tried(
+    pairs: Path, monkeypatch: pytest.MonkeyPatch, command: str, said: str
+) -> None:
+    instead = f"import sys\nsys.argv[2:] = ['sh', '-c', {command!r}]\n"
+    monkeypatch.setattr(cost, "_WATCHER", instead + cost._WATCHER)
+    files = pairs / "one/content.png", pairs / "one/style.png"
+    found = list(cost.measure_costs([Contender.of_method("reinhard")], *files, [16, 32], limit=100))
+    assert [(one.side, one.seconds, one.said) for one in found] == [(16, None, said)]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +320,8 @@ def test_the_cost_is_that_of_whole_commands(pairs: Path, tmp_path: Path) -> None
         (["PAIRS", "--methods", "reinhard,reinhard"], "more than one contender"),
         (["PAIRS", "--only", "nine"], "no pair 'nine'"),
         (["PAIRS", "--outputs", "x"], "NAME=DIR"),
+        (["PAIRS", "--outputs", "../x=y"], "leave slashes out"),
+        (["PAIRS", "--outputs", "..=y"], "leave slashes out"),
         (["PAIRS", "--size", "3"], "32 pixels or more"),
         (["PAIRS", "--cost-sizes", "big"], "number of pixels"),
         (["PAIRS", "--edges", "sobel"], "expected MODULE:FUNCTION"),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import wasserstein_distance
+from scipy.signal import convolve2d
+from scipy.stats import pearsonr, wasserstein_distance
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -63,6 +64,59 @@ def test_frechet_of_known_gaussians() -> None:
     joint = np.sqrt(np.linalg.eigvalsh(root @ there @ root)).sum()
     wanted = np.square(mean - other.mean(0)).sum() + np.trace(covariance) + np.trace(there) - 2 * joint
     assert frechet(ONE, OTHER) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_frechet_of_pictures_of_few_colours() -> None:
+    """Their covariances have no inverse, and that of a wall of one colour is nothing but rounding."""
+    lab = rgb2lab(ONE).reshape(-1, 3)
+    for level in (0, 0.2, 0.4, 1):
+        wall = np.full_like(ONE, level)
+        wanted = np.square(lab.mean(0) - rgb2lab(wall)[0, 0]).sum() + np.trace(np.cov(lab, rowvar=False))
+        assert frechet(wall, ONE) == pytest.approx(wanted, rel=1e-6)
+    grey, other = (np.repeat(one[..., :1], 3, -1) for one in (ONE, OTHER))
+    lightness = [rgb2lab(one)[..., 0] for one in (grey, other)]
+    apart = np.square([np.subtract(*(of(one) for one in lightness)) for of in (np.mean, spread)]).sum()
+    assert frechet(grey, other) == pytest.approx(apart, rel=1e-3)
+
+
+def spread(values: np.ndarray) -> float:
+    return float(values.std(ddof=1))
+
+
+def test_histogram_correlation_knows_every_colour() -> None:
+    blue = np.broadcast_to([0.0, 0.0, 1.0], ONE.shape)
+    assert histogram_correlation(blue, blue) == pytest.approx(1)
+    assert abs(histogram_correlation(blue, ONE)) < 0.1
+
+
+def test_sliced_wasserstein_agrees_with_sorting() -> None:
+    axes = np.random.default_rng(0).normal(size=(32, 3))
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    one, other = (np.sort(rgb2lab(picture).reshape(-1, 3) @ axes.T, axis=0) for picture in (ONE, OTHER))
+    assert sliced_wasserstein(ONE, OTHER) == pytest.approx(np.abs(one - other).mean(), rel=1e-6)
+
+
+def test_histogram_correlation_agrees_with_scipy() -> None:
+    counts = [
+        np.histogram2d(*rgb2lab(picture).reshape(-1, 3).T[1:], bins=32, range=[(-100, 100)] * 2)[0]
+        for picture in (ONE, OTHER)
+    ]
+    wanted = pearsonr(*(one.ravel() for one in counts)).statistic
+    assert histogram_correlation(ONE, OTHER) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_gmsd_agrees_with_its_equations_by_scipy() -> None:
+    kernel = np.array([[1, 0, -1]] * 3) / 3
+
+    def magnitude(picture: np.ndarray) -> np.ndarray:
+        y = 255 * picture @ [0.299, 0.587, 0.114]
+        half = (y[::2, ::2] + y[1::2, ::2] + y[::2, 1::2] + y[1::2, 1::2]) / 4
+        return np.hypot(*(convolve2d(half, one, "same", "symm") for one in (kernel, kernel.T)))
+
+    a, b = magnitude(ONE), magnitude(OTHER)
+    similarity = (2 * a * b + 170) / (a * a + b * b + 170)
+    deviation = np.sqrt(np.mean((similarity - similarity.mean()) ** 2))
+    assert gmsd(ONE, OTHER) == pytest.approx(deviation, rel=1e-6)
 
 
 def test_fidelity_agrees_with_scikit_image() -> None:

@@ -46,6 +46,14 @@ def test_a_result_is_found_by_name_or_number(tmp_path, name):
     assert find_output(tmp_path / "out", read_pairs(tmp_path)[0]) == wanted
 
 
+def test_two_contents_of_one_number_are_no_two_pairs(tmp_path):
+    for kind in ("png", "jpg"):
+        picture(tmp_path / "input" / f"in2.{kind}")
+    picture(tmp_path / "style" / "tar2.png")
+    with pytest.raises(InputError, match="more than one content for pair 2"):
+        read_pairs(tmp_path)
+
+
 def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         read_pairs(tmp_path / "nowhere")

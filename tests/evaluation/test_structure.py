@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter
 
 from haarmony.evaluation.structure import edge_ssim, luma, ssim
@@ -45,6 +46,19 @@ def test_edges_ignore_a_shift_of_brightness() -> None:
 def test_edges_are_what_the_detector_says() -> None:
     a, b = picture(0), picture(1)
     assert edge_ssim(a, b, edges=luma) == pytest.approx(ssim(a, b), abs=1e-12)
+
+
+def test_it_agrees_with_the_equation_window_by_window() -> None:
+    def whole(picture: np.ndarray) -> np.ndarray:
+        return sliding_window_view(luma(picture), (7, 7)).reshape(-1, 49)
+
+    a, b = whole(picture(0)), whole(picture(1))
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    means = a.mean(1), b.mean(1)
+    covariance = ((a - means[0][:, None]) * (b - means[1][:, None])).sum(1) / 48
+    light = (2 * means[0] * means[1] + c1) / (means[0] ** 2 + means[1] ** 2 + c1)
+    structure = (2 * covariance + c2) / (a.var(1, ddof=1) + b.var(1, ddof=1) + c2)
+    assert ssim(picture(0), picture(1)) == pytest.approx((light * structure).mean(), rel=1e-6)
 
 
 def test_luma_is_that_of_bt_601() -> None:

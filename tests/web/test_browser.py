@@ -213,6 +213,39 @@ def test_an_invited_voter_whose_cookies_are_cleared_is_the_same(browser, tmp_pat
     assert len({vote.voter for vote in cast(study)}) == 1
 
 
+def test_where_anybody_may_vote_a_cleared_cookie_loses_no_vote(browser, study):
+    with served(study) as address:
+        page = Page(browser, address)
+        page.click(".choose", 1)
+        page.saved()
+        page.asks("light and colours")
+        browser.delete_all_cookies()
+        page.click(".choose", 1)
+        page.until("return Object.values(localStorage).every(one => !one.includes('item'))")
+        page.saved()
+        first = cast(study)
+        Page(browser, address)
+    assert [vote.question for vote in first] in (["artefacts", "stylization"], ["stylization", "artefacts"])
+    assert len({vote.voter for vote in first}) == 2  # as a browser that forgot is a new one
+    assert cast(study) == first
+
+
+def test_a_page_whose_votes_are_refused_says_so_and_is_in_no_hurry(browser, study):
+    with served(study) as address:
+        page = Page(browser, address)
+        page.run(
+            "const real = fetch; window.sent = 0; window.fetch = (to, how) => {"
+            "if (how?.body) { window.sent++; how.headers['X-Study-Token'] = '0'; } return real(to, how); }"
+        )
+        page.click(".choose", 1)
+        page.saved("Not saved yet, trying again…")
+        page.until("return window.sent > 1")
+        assert page.run("return new Promise(done => setTimeout(() => done(window.sent), 500))") < 4
+        page = Page(browser, address)  # and what it kept is taken from a page that is right
+        page.saved()
+    assert [vote.question for vote in cast(study)] == ["artefacts"]
+
+
 def test_votes_survive_a_server_that_is_killed_and_started_again(browser, study):
     with serving(study, 0) as address:
         page = Page(browser, address)

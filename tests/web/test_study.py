@@ -8,7 +8,7 @@ import pytest
 
 from haarmony.evaluation.study.study import INVITATIONS, Study
 from haarmony.evaluation.study.votes import changed, votes
-from haarmony.web.study import MOST_BYTES
+from haarmony.web.study import MOST_BYTES, cookie_name
 from studies import make_study, served
 
 
@@ -65,6 +65,27 @@ def test_the_order_is_the_voters_own_and_stays(study):
     with served(study) as address:
         again = Voter(address, voters[0].cookie).open()
         assert again == before[0]
+
+
+@pytest.mark.parametrize("others", ['settings={"a": 1, "b": [2]}', "=", "a", 'x="y', "[]=\xe9"])
+def test_cookies_of_others_on_the_host_change_nothing(study, others):
+    with served(study) as address:
+        voter = Voter(address)
+        ballot = voter.open()
+        voter.cookie = f"{others}; {voter.cookie}; {others}"
+        assert voter.open() == ballot
+        item, outputs = first_of(ballot)
+        assert voter.vote(item, "artefacts", outputs[0]).status == 200
+
+
+def test_studies_on_one_host_know_their_voters_apart(study, tmp_path):
+    (tmp_path / "other").mkdir()
+    with served(study) as one, served(make_study(tmp_path / "other")) as other:
+        voters = [Voter(one), Voter(other)]
+        before = [voter.open()["voter"] for voter in voters]
+        assert voters[0].cookie.partition("=")[0] != voters[1].cookie.partition("=")[0]
+        both = "; ".join(voter.cookie for voter in voters)
+        assert [Voter(address, both).open()["voter"] for address in (one, other)] == before
 
 
 def test_the_page_does_not_know_the_methods(study):
@@ -134,7 +155,7 @@ def test_invitations_are_one_voter_each_and_nobody_else_votes(tmp_path):
             item = sorted(voter.open()["items"], key=lambda one: one["item"])[0]
             assert voter.vote(item["item"], "preference", item["outputs"][0]).status == 200
         loaded = Study.load(study)
-        invented = Voter(address, f"haarmony_voter={loaded.signer.identity()}")
+        invented = Voter(address, f"{cookie_name(loaded)}={loaded.signer.identity()}")
         invented.open()
         assert invented.vote(item["item"], "preference", item["outputs"][0]).status == 400
     assert len(votes(loaded.votes)) == 2

@@ -2,8 +2,6 @@
 
 import argparse
 import csv
-import importlib
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,13 +38,14 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from haarmony.evaluation.plugged_in import plugged_in
     from haarmony.evaluation.shape_bias import conflicts, shape_bias, total
 
     found = conflicts(options.folder)
     if options.predictions is not None:
         predictions = _read(options.predictions, options.folder)
     else:
-        classify = _function(options.classifier)
+        classify = plugged_in(options.classifier, "--classifier")
         predictions = _asked(classify, options.folder, found, quiet=options.quiet)
     decisions = shape_bias(found, predictions)
     rows = [*decisions.items(), ("all", total(decisions.values()))]
@@ -68,23 +67,6 @@ def _read(path: Path, folder: Path) -> dict[str, str]:
 
 def _inside(path: Path, folder: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
-
-
-def _function(name: str) -> Callable[[Any], object]:
-    module, colon, function = name.partition(":")
-    if not (module and colon and function):
-        raise InputError(f"expected --classifier MODULE:FUNCTION, got {name!r}")
-    sys.path.insert(0, "")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"{name!r} cannot be imported ({error}): run where the module is") from error
-    finally:
-        sys.path.remove("")
-    if not callable(found):
-        raise InputError(f"{name!r} is no function")
-    made: Callable[[Any], object] = found
-    return made
 
 
 def _asked(

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import sqrtm
 from scipy.stats import wasserstein_distance
 from skimage.color import rgb2lab
 
@@ -51,19 +50,23 @@ def frechet(output: Array, style: Array) -> float:
     a, b = _colours(output), _colours(style)
     one, other = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     apart = float(np.square(a.mean(0) - b.mean(0)).sum())
-    joint = sqrtm(one @ other)
-    return max(0.0, apart + float(np.trace(one + other - 2 * np.real(joint))))
+    # its eigenvalues are real and not negative; it has no inverse where a picture has few colours
+    joint = np.sqrt(np.linalg.eigvals(one @ other).real.clip(min=0)).sum()
+    return max(0.0, apart + float(np.trace(one + other) - 2 * joint))
 
 
 def histogram_correlation(output: Array, style: Array) -> float:
     """Pearson's correlation of the joint histograms of a* and b* with 32 bins each: 1 for equal colours.
+
+    The bins go from -100 to 100; the few blues that lie beyond count in the last.
 
     Args:
         output: (H, W, 3), sRGB in [0, 1].
         style: of any size.
     """
     edges = [np.linspace(-100, 100, _BINS + 1)] * 2
-    counts = np.stack([np.histogramdd(_colours(one)[:, 1:], edges)[0].ravel() for one in (output, style)])
+    hues = [_colours(one)[:, 1:].clip(-100, 100) for one in (output, style)]
+    counts = np.stack([np.histogramdd(one, edges)[0].ravel() for one in hues])
     return float(np.corrcoef(counts)[0, 1])
 
 

@@ -1,7 +1,8 @@
 """Deviation of gradient magnitude similarity: how unevenly a result keeps the content's edges.
 
 Xue, Zhang, Mou and Bovik, *Gradient Magnitude Similarity Deviation*, IEEE Trans. Image Processing 2014,
-equations 4 to 6, on luma that is halved by a mean over 2x2.
+equations 4 to 6, on luma that is halved by a mean over 2x2. At the border pixels are mirrored; the authors'
+code sees black there.
 """
 
 from __future__ import annotations

@@ -11,9 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from haarmony.errors import InputError
 from haarmony.media.opening import is_picture
+
+_STRETCH: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ def read_pairs(folder: Path) -> list[Pair]:
     """The pairs of a folder, in the order of their names, numbers by their value.
 
     Raises:
-        InputError: when there is no pair, or one lacks its other half or one of its two masks.
+        InputError: when there is no pair, or one lacks its other half or one of its two masks, or has two
+            contents.
     """
     if not folder.is_dir():
         raise InputError(f"{str(folder)!r} is no folder: expected one with pairs of content and style")
@@ -50,7 +54,10 @@ def read_pairs(folder: Path) -> list[Pair]:
             f"{str(folder)!r} holds no pairs: expected folders with content and style pictures, or input/inN "
             "and style/tarN"
         )
+    names = [pair.name for pair in pairs]
     for pair in pairs:
+        if names.count(pair.name) > 1:
+            raise InputError(f"{str(folder)!r} has more than one content for pair {pair.name}: leave one")
         if (pair.content_mask is None) != (pair.style_mask is None):
             raise InputError(f"pair {pair.name} of {str(folder)!r} has one mask: give it both or neither")
     return sorted(pairs, key=lambda pair: natural(pair.name))
@@ -78,6 +85,26 @@ def find_output(folder: Path, pair: Pair) -> Path:
             f"{str(folder)!r} has {names} for pair {pair.name}: expected one picture {pair.name}.*"
         )
     return found[0]
+
+
+def check_shape(path: Path, size: tuple[int, int], pair: Pair, content: tuple[int, int]) -> None:
+    """Find out whether a result is the whole picture: sizes may differ, shapes by under 5 %.
+
+    Args:
+        path: of the result.
+        size: its width and height.
+        pair: that it is of.
+        content: width and height of the content.
+
+    Raises:
+        InputError: when it is of another shape.
+    """
+    stretch = size[0] * content[1] / (size[1] * content[0])
+    if not 1 - _STRETCH < stretch < 1 + _STRETCH:
+        raise InputError(
+            f"{str(path)!r} is {size[0]} x {size[1]}, of another shape than its content "
+            f"{str(pair.content)!r}: expected the whole picture"
+        )
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +23,6 @@ from haarmony.evaluation.study.votes import Vote, cast
 MOST_BYTES: Final = 2048
 """Of what a vote may take."""
 
-_COOKIE: Final = "haarmony_voter"
 _YEAR: Final = 365 * 24 * 3600
 _PAGE: Final = {
     "/": ("study.html", "text/html; charset=utf-8"),
@@ -101,7 +99,7 @@ def _invited(study: Study, identity: str) -> Answer:
     """The page without the invitation in its address, the voter known from now on."""
     if study.signer.voter(identity) is None:
         return _refused(HTTPStatus.FORBIDDEN, "this invitation is not of this study: check the link")
-    return Answer(HTTPStatus.SEE_OTHER, headers={"Location": "/", "Set-Cookie": _cookie(identity)})
+    return Answer(HTTPStatus.SEE_OTHER, headers={"Location": "/", "Set-Cookie": _cookie(study, identity)})
 
 
 def _ballot(study: Study, request: Request) -> Answer:
@@ -112,7 +110,7 @@ def _ballot(study: Study, request: Request) -> Answer:
             return _refused(HTTPStatus.FORBIDDEN, "this study is for those invited: open your invitation")
         identity = study.signer.identity()
         voter = study.signer.voter(identity) or ""
-        headers["Set-Cookie"] = _cookie(identity)
+        headers["Set-Cookie"] = _cookie(study, identity)
     shown = ballot(study, voter) | {"token": study.signer.signed("page", voter)}
     return _json(HTTPStatus.OK, shown, headers)
 
@@ -151,16 +149,21 @@ def _from_here(headers: Mapping[str, str]) -> bool:
 
 
 def _voter(study: Study, request: Request) -> str | None:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        cookies.load(request.headers.get("cookie", ""))
-    except CookieError:
-        return None
-    return study.signer.voter(cookies[_COOKIE].value) if _COOKIE in cookies else None
+    """Who votes; cookies of others on this host, which can hold anything, are passed over."""
+    for cookie in request.headers.get("cookie", "").split(";"):
+        name, _, identity = cookie.strip().partition("=")
+        if name == cookie_name(study):
+            return study.signer.voter(identity)
+    return None
 
 
-def _cookie(identity: str) -> str:
-    return f"{_COOKIE}={identity}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"
+def cookie_name(study: Study) -> str:
+    """One of the study's own: hosts share their cookies among all ports."""
+    return f"haarmony_voter_{study.signer.signed('cookie', '')[:8]}"
+
+
+def _cookie(study: Study, identity: str) -> str:
+    return f"{cookie_name(study)}={identity}; Path=/; Max-Age={_YEAR}; HttpOnly; SameSite=Lax"
 
 
 def _json(status: HTTPStatus, fields: Any, headers: Mapping[str, str] | None = None) -> Answer:

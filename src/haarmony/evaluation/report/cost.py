@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,7 +53,13 @@ class Cost:
 
 
 def measure_costs(
-    contenders: Sequence[Contender], content: Path, style: Path, sizes: Sequence[int], *, limit: float
+    contenders: Sequence[Contender],
+    content: Path,
+    style: Path,
+    sizes: Sequence[int],
+    *,
+    limit: float,
+    known: Iterable[Cost] = (),
 ) -> Iterator[Cost]:
     """Run every method at every size; none that ran out of memory or time at a size is run at a larger one.
 
@@ -62,7 +69,9 @@ def measure_costs(
         style: likewise.
         sizes: sides of squares, in pixels.
         limit: seconds for one command.
+        known: costs that were measured before, and are not measured again.
     """
+    there = {(one.contender, one.side) for one in known}
     with tempfile.TemporaryDirectory() as place:
         for side in sizes:
             for name, path in (("content", content), ("style", style)):
@@ -72,6 +81,8 @@ def measure_costs(
             if contender.spec is None:
                 continue
             for side in sorted(sizes):
+                if (contender.name, side) in there:
+                    continue
                 one = _cost(contender, side, Path(place), limit)
                 yield one
                 if one.seconds is None:
@@ -82,6 +93,17 @@ def write_costs(path: Path, costs: Sequence[Cost]) -> None:
     """A row a command."""
     rows = [[one.contender, one.side, _rounded(one.seconds), f"{one.peak:.0f}", one.said] for one in costs]
     write_csv(path, ["method", "side", "seconds", "peak MiB", "said"], rows)
+
+
+def read_costs(path: Path) -> list[Cost]:
+    """What `write_costs` wrote; nothing where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Cost(contender, int(side), float(seconds) if seconds else None, float(peak), said)
+            for contender, side, seconds, peak, said in list(csv.reader(file))[1:]
+        ]
 
 
 def _rounded(seconds: float | None) -> str:

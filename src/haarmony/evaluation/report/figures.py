@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,10 +76,9 @@ class Measuring:
             self._vgg = None
         self._compact = load_backbone("compact")
 
-    @property
-    def has_vgg(self) -> bool:
-        """Whether VGG-19's weights are there."""
-        return self._vgg is not None
+    def misses(self, known: Mapping[str, float]) -> bool:
+        """Whether there are no figures yet, or none by VGG-19 though its weights are there now."""
+        return not known or (self._vgg is not None and "gram" not in known)
 
     def figures(
         self, content: Array, style: Array, output: Array, truth: Array | None = None
@@ -87,8 +86,8 @@ class Measuring:
         """All figures but the seconds, by name.
 
         Args:
-            content: (H, W, 3), sRGB in [0, 1], of 7 pixels or more across.
-            style: of any size.
+            content: (H, W, 3), sRGB in [0, 1], of 8 pixels or more across.
+            style: of any size from there.
             output: the size of the content.
             truth: what the output should be.
         """

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from haarmony.errors import InputError
 from haarmony.evaluation.pairs import Pair, read_pairs
-from haarmony.evaluation.report.cost import measure_costs, write_costs
+from haarmony.evaluation.plugged_in import plugged_in
+from haarmony.evaluation.report.cost import measure_costs, read_costs, write_costs
 from haarmony.evaluation.report.figures import METRICS, Measuring
 from haarmony.evaluation.report.page import page
 from haarmony.evaluation.report.results import UNTOUCHED, Contender, Result, Work, results
@@ -75,6 +78,8 @@ class Comparison:
         """
         names = [one.name for one in contenders]
         for name in names:
+            if name != Path(name).name or name == "..":
+                raise InputError(f"{name!r} is to be the name of a folder too: leave slashes out")
             if name == UNTOUCHED or names.count(name) > 1:
                 raise InputError(f"there is more than one contender named {name}: each has a name of its own")
         known = read_pairs(pairs) if pairs is not None else []
@@ -121,18 +126,24 @@ def compare(comparison: Comparison, sizes: Sequence[int], *, limit: float) -> di
 
     Args:
         comparison: whose `results` have been run.
-        sizes: of squares for the cost; may be empty.
+        sizes: of squares for the cost; may be empty. What was measured before is kept, but for what failed.
         limit: seconds for one command of them.
     """
     work, known = comparison.work, comparison.known
     folder = work.folder
     found = summary(known)
     write_tables(folder, known)
-    first = comparison.pairs[0]
+    measured = {one.pair for one in known if one.figures}
+    first = next((pair for pair in comparison.pairs if pair.name in measured), comparison.pairs[0])
     contenders = [one for one in comparison.contenders if one.name != UNTOUCHED]
-    costs = list(measure_costs(contenders, first.content, first.style, sizes, limit=limit)) if sizes else []
-    if costs:
-        write_costs(folder / "cost.csv", costs)
+    costs = read_costs(folder / "cost.csv")
+    if sizes:
+        costs = [one for one in costs if one.seconds is not None]
+        for one in measure_costs(contenders, first.content, first.style, sizes, limit=limit, known=costs):
+            costs = [*costs, one]
+            write_costs(folder / "cost.csv", costs)
+    shown = {one.name for one in contenders}
+    costs = [one for one in costs if one.contender in shown]
     has_vgg = any("gram" in figures for figures in found.values())
     figure = scatter(found, across="gram" if has_vgg else "gram_compact", upward="edge_ssim")
     if work.truths:
@@ -155,12 +166,16 @@ def _headline(figures: Mapping[str, Spread]) -> str:
 
 
 def _detector(name: str) -> Edges:
-    module, _, function = name.partition(":")
-    try:
-        found = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"there is no detector {name!r}, expected MODULE:FUNCTION: {error}") from error
-    return cast(Edges, found)
+    detect = plugged_in(name, "--edges")
+
+    def edges(picture: NDArray[Any]) -> NDArray[np.float64]:
+        found = np.asarray(detect(picture))
+        if found.shape != picture.shape[:2] or found.dtype.kind not in "buif":
+            wanted = picture.shape[:2]
+            raise InputError(f"{name!r} gave {found.dtype} {found.shape}: expected numbers {wanted}")
+        return found.astype(np.float64)
+
+    return edges
 
 
 def _photos(folder: Path) -> list[Path]:

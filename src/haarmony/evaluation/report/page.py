@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from haarmony.errors import ImageError
 from haarmony.evaluation.pairs import Pair
 from haarmony.evaluation.report.cost import Cost
 from haarmony.evaluation.report.figures import METRICS
@@ -68,10 +69,13 @@ def page(
     ]
     if costs:
         parts.append(f"<section><h2>Cost</h2>{_cost_table(costs)}</section>")
-    failed = [one for one in results if not one.figures]
-    if failed:
-        lines = "".join(f"<li>{escape(f'{one.contender}, {one.pair}: {one.note}')}</li>" for one in failed)
-        parts.append(f"<section><h2>Not there</h2><ul>{lines}</ul></section>")
+    for title, told in (
+        ("Not there", [one for one in results if not one.figures]),
+        ("Notes", [one for one in results if one.figures and one.note]),
+    ):
+        if told:
+            lines = "".join(f"<li>{escape(f'{one.contender}, {one.pair}: {one.note}')}</li>" for one in told)
+            parts.append(f"<section><h2>{title}</h2><ul>{lines}</ul></section>")
     for pair in pairs:
         parts.append(_pictures(work, pair, [one for one in results if one.pair == pair.name]))
     return "\n".join([*parts, "</main></html>", ""])
@@ -125,16 +129,19 @@ def _pictures(work: Work, pair: Pair, results: Sequence[Result]) -> str:
         if one.figures and one.contender != UNTOUCHED
     ]
     figures = "".join(
-        f'<figure><img loading="lazy" alt="" src="{_embedded(work, path)}">'
-        f"<figcaption>{escape(label)}</figcaption></figure>"
+        f"<figure>{_embedded(work, path)}<figcaption>{escape(label)}</figcaption></figure>"
         for label, path in cells
     )
     return f'<section><h2>{escape(pair.name)}</h2><div class="row">{figures}</div></section>'
 
 
 def _embedded(work: Work, path: Path) -> str:
-    image = to_pil(work.seen(path)).convert("RGB")
+    try:
+        image = to_pil(work.seen(path)).convert("RGB")
+    except ImageError as error:
+        return f"<p>{escape(str(error))}</p>"
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img loading="lazy" alt="" src="data:image/jpeg;base64,{data}">'

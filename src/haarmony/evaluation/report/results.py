@@ -1,11 +1,15 @@
 """Results of methods for pairs, made or read, and measured; whatever is there already stays.
 
 outputs/METHOD/PAIR.png     what a method gave
-measured/METHOD/PAIR.json   its figures, or why there is none
+measured/METHOD/PAIR.json   its figures, or why there is none; of a folder's also which file it was
+
+What failed is tried again, and so is a folder's result that is another file now, and what was measured when
+VGG-19 was not there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +23,7 @@ import torch
 from PIL import Image
 
 from haarmony.errors import HaarmonyError, InputError
-from haarmony.evaluation.pairs import Pair, find_output
+from haarmony.evaluation.pairs import Pair, check_shape, find_output
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.files import beside
 from haarmony.media.image import Picture, from_pil, read_image, to_pil, to_profile, write_image
@@ -30,6 +34,9 @@ from haarmony.pipelines.photo import transfer
 
 UNTOUCHED: Final = "untouched"
 """The content as it is: what any figure is to be read against."""
+
+_LEAST: Final = 8
+"""Pixels across, under which nothing is left of a picture after the poolings of VGG-19."""
 
 Transferring = Callable[[Picture, Picture, Any, Any], Picture]
 
@@ -138,26 +145,50 @@ def results(
     for contender in contenders:
         for pair in pairs:
             record = work.folder / "measured" / contender.name / f"{pair.name}.json"
-            if not record.is_file():
+            made, given = _known(record), _given(pair, contender)
+            if made.get("given") != given or measuring.misses(made.get("figures", {})):
                 record.parent.mkdir(parents=True, exist_ok=True)
-                made = _made(work, pair, contender, measuring)
+                made = _made(work, pair, contender, measuring) | {"given": given}
                 with beside(record) as temporary:
                     temporary.write_text(json.dumps(made), "utf-8")
-            yield Result(contender.name, pair.name, **json.loads(record.read_text("utf-8")))
+            yield Result(contender.name, pair.name, made["masks"], made["figures"], made["note"])
+
+
+def _known(record: Path) -> dict[str, Any]:
+    """What was measured before; nothing where it was not, or is damaged."""
+    try:
+        return dict(json.loads(record.read_text("utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _given(pair: Pair, contender: Contender) -> str | None:
+    """What tells a folder's result from another; None where there is none, and of a method."""
+    if contender.folder is None:
+        return None
+    try:
+        return hashlib.sha256(find_output(contender.folder, pair).read_bytes()).hexdigest()
+    except (InputError, OSError):
+        return None
 
 
 def _made(work: Work, pair: Pair, contender: Contender, measuring: Measuring) -> dict[str, Any]:
     masks = pair.content_mask is not None
     try:
         content, style = work.seen(pair.content), work.seen(pair.style)
+        for path, picture in ((pair.content, content), (pair.style, style)):
+            if min(picture.pixels.shape[:2]) < _LEAST:
+                raise InputError(
+                    f"{str(path)!r} is under {_LEAST} pixels across: there is nothing to measure"
+                )
         output, seconds, note = _output(work, pair, contender, content, style)
+        truth = work.truths.get(pair.name)
+        figures = measuring.figures(
+            content.pixels, style.pixels, output.pixels, None if truth is None else work.seen(truth).pixels
+        )
     except (HaarmonyError, MemoryError, RuntimeError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
         return {"masks": masks, "figures": {}, "note": why}
-    truth = work.truths.get(pair.name)
-    figures = measuring.figures(
-        content.pixels, style.pixels, output.pixels, None if truth is None else work.seen(truth).pixels
-    )
     if seconds is not None and contender.name != UNTOUCHED:
         figures["seconds"] = seconds
     return {"masks": masks, "figures": figures, "note": note}
@@ -170,8 +201,10 @@ def _output(
     height, width = content.pixels.shape[:2]
     note, seconds = "", None
     if contender.folder is not None:
-        given = to_profile(read_image(find_output(contender.folder, pair)), None)
+        path = find_output(contender.folder, pair)
+        given = to_profile(read_image(path), None)
         if given.pixels.shape != content.pixels.shape:
+            check_shape(path, given.pixels.shape[1::-1], pair, (width, height))
             note = f"{given.pixels.shape[1]} x {given.pixels.shape[0]}, resized to {width} x {height}"
             given = from_pil(to_pil(given).resize((width, height), Image.Resampling.LANCZOS))
     else:

@@ -17,6 +17,7 @@ def ballot(study: Study, voter: str) -> dict[str, Any]:
     items = sorted(study.items, key=lambda item: study.signer.signed("order", f"{voter} {item.name}"))
     return {
         "voter": voter,
+        "open": not study.invited,
         "questions": list(QUESTIONS),
         "items": [_shown(study, voter, item) for item in items],
         "votes": answers,

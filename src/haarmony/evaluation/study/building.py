@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image
 
 from haarmony.errors import InputError
-from haarmony.evaluation.pairs import Pair, find_output, read_pairs
+from haarmony.evaluation.pairs import Pair, check_shape, find_output, read_pairs
 from haarmony.evaluation.study import study as files
 from haarmony.evaluation.study.study import Item, Study
 from haarmony.evaluation.study.voters import Signer
@@ -23,7 +23,6 @@ LEAST_SIDE: Final = 64
 MOST_OUTPUTS: Final = 9
 """As many as there are keys from 1 to 9."""
 
-_STRETCH: Final = 0.05
 _GREY: Final = (128, 128, 128)
 _QUALITY: Final = 95
 
@@ -104,12 +103,7 @@ def _item(pair: Pair, results: Mapping[str, Path], folder: Path, side: int) -> I
     names = {}
     for method, path in results.items():
         output = _picture(path)
-        stretch = (output.width / output.height) / (content.width / content.height)
-        if not 1 - _STRETCH < stretch < 1 + _STRETCH:
-            raise InputError(
-                f"{str(path)!r} is {output.width} x {output.height}, of another shape than its content "
-                f"{str(pair.content)!r}: expected the whole picture"
-            )
+        check_shape(path, output.size, pair, content.size)
         names[_save(output.resize(content.size, Image.Resampling.LANCZOS), folder)] = method
     return Item(
         name=secrets.token_hex(6),

@@ -43,6 +43,8 @@ const choose = (output) => {
   setTimeout(() => { if (place === answered) go(1); }, PAUSE);
 };
 
+const later = () => new Promise((done) => setTimeout(done, RETRY));
+
 const send = async () => {
   showState(state === "unsaved" ? state : "saving");
   while (unsaved.length) {
@@ -56,10 +58,12 @@ const send = async () => {
       keep();
       if (!reply.ok) return load(); // the study has no such choice: show what it has
     } else if (reply && (reply.status === 401 || reply.status === 403)) {
-      return load(); // the cookie is gone or another's
+      showState("unsaved");
+      if (reply.status === 403) await later(); // it may be refused for ever, as where a proxy hides the host
+      return load(ballot.open ? unsaved : []); // the cookie is gone or another's
     } else {
       showState("unsaved");
-      await new Promise((done) => setTimeout(done, RETRY));
+      await later();
     }
   }
   showState("saved");
@@ -72,15 +76,22 @@ const showState = (now) => {
 
 // --- the page ----------------------------------------------------------------------------------------------
 
-const load = async () => {
+// Where anybody may vote, a browser that lost its cookie is a new voter: what it had not saved goes along.
+const load = async (left = []) => {
   const reply = await fetch("/ballot").catch(() => null);
   if (reply?.status === 403) return tell("refusedTitle", "refused");
   if (!reply?.ok) {
     tell("errorTitle", "error");
-    return setTimeout(load, RETRY);
+    return setTimeout(() => load(left), RETRY);
   }
+  const before = ballot && kept();
   ballot = await reply.json();
   unsaved = JSON.parse(localStorage.getItem(kept()) ?? "[]");
+  if (left.length && kept() !== before) {
+    unsaved.push(...left);
+    keep();
+    localStorage.removeItem(before);
+  }
   unsaved.forEach(mark);
   const open = [...Array(steps()).keys()].findIndex((step) => !answer(step));
   if (unsaved.length) send();
