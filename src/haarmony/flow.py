@@ -34,11 +34,11 @@ def flow(first: Array, second: Array) -> Array:
     return np.asarray(method.calc(first, second, np.zeros((*first.shape, 2), np.float32)))
 
 
-def places(moved: Array, top: int = 0) -> Array:
-    """The coordinates (H, W, 2), column and row, that a flow leads to; of a band, with its `top`."""
+def places(moved: Array, top: int = 0, left: int = 0) -> Array:
+    """The coordinates (H, W, 2), column and row, that a flow leads to; of a part that begins there."""
     height, width = moved.shape[:2]
     at = np.empty((height, width, 2), np.float32)
-    at[..., 0] = moved[..., 0] + np.arange(width, dtype=np.float32)
+    at[..., 0] = moved[..., 0] + np.arange(left, left + width, dtype=np.float32)
     at[..., 1] = moved[..., 1] + np.arange(top, top + height, dtype=np.float32)[:, None]
     return at
 

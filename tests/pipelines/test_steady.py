@@ -57,10 +57,45 @@ def test_depth_does_not_count_and_what_is_past_is_forgotten() -> None:
         steady.add(number, frame)
     later = steady.at(20)()
     assert planes(frames[20]).shape == later.shape
-    assert len(steady._frames) <= 14
+    assert min(steady._frames) == 20 - FAR
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (9, 13), (33, 17)])
 def test_any_size(size: tuple[int, int]) -> None:
     frames = [frame[: size[0], : size[1]] for frame in shot(0, 4)]
     assert steadied(frames, 1).shape == (*size, 3)
+
+
+def test_what_stands_still_is_averaged_over_longer_pixel_by_pixel() -> None:
+    clean = [shot(3, 1)[0].clip(20, 235)] * (2 * FAR + 1)
+    frames = noisy(clean, 2)
+    left = (steadied(frames, FAR) - clean[0]).std()
+    assert left < 0.3 * (frames[FAR].astype(float) - clean[0]).std()
+
+
+def test_what_passes_leaves_what_stands_still_as_it_is() -> None:
+    """A square that crosses within a few frames: no trace of it at another time, and all of it at its own."""
+    ground = shot(0, 1)[0] // 2
+    frames = []
+    for index in range(2 * FAR + 1):
+        frame = ground.copy()
+        left = 12 * (index - FAR) + 60
+        if 0 <= left < 140:
+            frame[30:50, left : left + 20] = (250, 240, 40)
+        frames.append(frame)
+    assert np.abs(steadied(frames, 2) - frames[2]).max() < 1
+    assert np.abs(steadied(frames, FAR) - frames[FAR]).mean() < 0.5
+
+
+def test_wherever_it_begins_a_frame_is_steadied_alike() -> None:
+    frames = noisy(shot(3, 40, speed=0), 2)
+    ends = []
+    for begin in (0, 7):
+        steady = Steadying()
+        for number in range(begin, 33):
+            steady.add(number, frames[number])
+            if number >= FAR:
+                made = steady.at(number - FAR) if number - FAR >= begin else None
+        assert made is not None
+        ends.append(made())
+    assert np.array_equal(ends[0].numpy(), ends[1].numpy())

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import cv2
@@ -31,10 +31,16 @@ NEAR = 3
 """Frames to either side that the mean is taken over."""
 
 FAR = 12
-"""Frames to either side that the mean of what is coarse is taken over."""
+"""Frames to either side that the mean is taken over of what is coarse, and of what stands still."""
 
 _ALIKE, _COARSE_ALIKE = 0.06, 0.015
 """Differences of colour, of values in [0, 1], up to which places of two frames are one."""
+
+_STILL = 0.03
+"""Differences of colour from frame to frame that noise has where nothing moves."""
+
+_WHOLE = 0.999
+"""The share that is 1, but for rounding."""
 
 _PLACE, _COARSE = 4, 8
 """Sides, in pixels, of a place and of what is coarse."""
@@ -51,6 +57,21 @@ class _Seen:
     grey: NDArray[Any]
 
 
+@dataclass(frozen=True)
+class _Long:
+    """The frames about one, and itself.
+
+    Attributes:
+        total: (H, W, 3), their sum.
+        count: of them.
+        moved: (h, w) each, what places differ by from one of them to the next, squared.
+    """
+
+    total: NDArray[Any]
+    count: int
+    moved: Sequence[NDArray[Any]]
+
+
 class Steadying:
     """The frames of one shot, added one by one, and steadied when those behind are there too."""
 
@@ -58,9 +79,20 @@ class Steadying:
         """Begin a shot."""
         self._frames: dict[int, _Seen] = {}
         self._coarse: dict[int, Tensor] = {}
+        self._moved: dict[int, NDArray[Any]] = {}
+        self._total: NDArray[Any] | None = None
 
     def add(self, index: int, pixels: NDArray[Any]) -> None:
-        """Take the next frame, (H, W, 3) of uint8 or uint16."""
+        """Take the next frame, (H, W, 3) of uint8 or uint16.
+
+        None is to be added that is more than `FAR` behind the next to be asked for.
+        """
+        if self._total is None:
+            # what is added and taken off is whole numbers, so nothing is left of it
+            self._total = np.zeros(pixels.shape, np.uint16 if pixels.dtype == np.uint8 else np.float32)
+        else:
+            self._moved[index] = _apart(self._frames[index - 1].pixels, pixels)
+        self._total += pixels
         self._frames[index] = _Seen(pixels, _small_grey(pixels))
         self._coarse[index] = _coarse(SampleRows(pixels))
 
@@ -69,26 +101,54 @@ class Steadying:
 
         Only later ones may be asked for next.
         """
-        self._frames = {number: one for number, one in self._frames.items() if number >= index - NEAR}
-        self._coarse = {number: one for number, one in self._coarse.items() if number >= index - FAR}
+        assert self._total is not None
+        for old in [number for number in self._frames if number < index - FAR]:
+            self._total -= self._frames.pop(old).pixels
+            self._coarse.pop(old)
+            self._moved.pop(old + 1, None)
         near = [one for number, one in self._frames.items() if 0 < abs(number - index) <= NEAR]
-        far = [one for number, one in self._coarse.items() if 0 < abs(number - index) <= FAR]
-        return partial(_steadied, self._frames[index], near, self._coarse[index], far)
+        far = [one for number, one in self._coarse.items() if number != index]
+        long = _Long(self._total.copy(), len(self._frames), list(self._moved.values()))
+        return partial(_steadied, self._frames[index], near, self._coarse[index], far, long)
 
 
-def _steadied(here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[Tensor]) -> Tensor:
+def _steadied(
+    here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[Tensor], long: _Long
+) -> Tensor:
     pixels = here.pixels
-    others = [(one.pixels, _motion(here, one)) for one in near]
     height, width = pixels.shape[:2]
+    still = _still(pixels, long)
+    motions = cache(lambda: [(one.pixels, _motion(here, one)) for one in near])
     steady = torch.empty(1, 3, height, width)
     bands = list(cuts(height, width, CACHED, _COARSE))
     for top, bottom in bands:
-        steady[..., top:bottom, :] = _near_mean(pixels, others, top, bottom)
-    off = (_far_mean(coarse, far) - _coarse(TensorRows(steady)))[0].numpy()
+        into = steady[0, :, top:bottom]
+        share = torch.from_numpy(_enlarged(still, _PLACE, into[0].shape, top))
+        mean = planes(long.total[top:bottom].astype(np.float32))[0]
+        mean /= long.count * np.iinfo(pixels.dtype).max
+        into[:] = mean
+        left, right = _moving(share)
+        if left < right:
+            part = into[..., left:right]
+            near_mean = _near_mean(pixels, motions(), np.s_[top:bottom, left:right])
+            part[:] = near_mean.lerp_(part, share[:, left:right])
+    moving = 1 - F.avg_pool2d(torch.from_numpy(still)[None], _COARSE // _PLACE, ceil_mode=True)
+    off = ((_far_mean(coarse, far) - _coarse(TensorRows(steady)))[0] * moving).numpy()
     for top, bottom in bands:
         for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
             plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
     return steady
+
+
+def _still(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
+    """How still the places (h, w) of a frame are in the frames about it, in [0, 1]."""
+    full = np.iinfo(pixels.dtype).max
+    strayed = _places(pixels) - _places(long.total) / long.count
+    apart = np.square(strayed / full).sum(-1)
+    if long.moved:
+        # half of the difference of two frames is the noise of each
+        apart += cv2.dilate(np.mean(long.moved, 0), np.ones((3, 3))) / (2 * full**2)
+    return np.asarray((1.5 - apart / _STILL**2).clip(0, 1), np.float32)
 
 
 def _motion(here: _Seen, other: _Seen) -> NDArray[Any]:
@@ -119,18 +179,28 @@ def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(cv2.resize(grey(eight), size, interpolation=cv2.INTER_AREA))
 
 
+def _moving(share: Tensor) -> tuple[int, int]:
+    """The first column of a band that is not all still, and that behind the last, in whole places."""
+    found = (share < _WHOLE).any(0).nonzero()
+    if not len(found):
+        return 0, 0
+    return int(found[0]) // _PLACE * _PLACE, min(-(-int(found[-1] + 1) // _PLACE) * _PLACE, share.shape[1])
+
+
 def _near_mean(
-    pixels: NDArray[Any], near: Sequence[tuple[NDArray[Any], NDArray[Any]]], top: int, bottom: int
+    pixels: NDArray[Any], near: Sequence[tuple[NDArray[Any], NDArray[Any]]], part: tuple[slice, slice]
 ) -> Tensor:
-    """A band (3, rows, W) of the mean of a frame and those near it, which come with the flow to them."""
-    height, width = pixels.shape[:2]
+    """A part (3, h, w) of the mean of a frame and those near it, which come with the flow to them."""
+    (top, bottom), (left, right) = ((one.start, one.stop) for one in part)
+    height = len(pixels)
     first, last = max(0, top - _PLACE), min(height, bottom + _PLACE)
-    here = planes(pixels[top:bottom])[0]
+    here = planes(pixels[part])[0]
     total, shares = here.clone(), torch.ones_like(here[0])
     for frame, motion in near:
-        other = sampled(frame, places(_at_rows(motion, height, first, last), first))
-        alike = _alike(other, pixels[first:last])
-        share = torch.from_numpy(_enlarged(alike, _PLACE, (bottom - top, width), top - first))
+        moved = _at_rows(motion[:, left:right], height, first, last)
+        other = sampled(frame, places(moved, first, left))
+        alike = _alike(other, pixels[first:last, left:right])
+        share = torch.from_numpy(_enlarged(alike, _PLACE, shares.shape, top - first))
         shares += share
         share /= np.iinfo(pixels.dtype).max
         for mean, plane in zip(total, cv2.split(other[top - first : bottom - first]), strict=True):
@@ -149,12 +219,21 @@ def _at_rows(motion: NDArray[Any], height: int, first: int, last: int) -> NDArra
 
 def _alike(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
     """How much each place of one band counts for another, in (0, 1]."""
-    height, width = pixels.shape[:2]
-    apart = cv2.absdiff(other, pixels)
-    apart = cv2.copyMakeBorder(apart, 0, -height % _PLACE, 0, -width % _PLACE, cv2.BORDER_REPLICATE)
-    squares = cv2.multiply(apart, apart, dtype=cv2.CV_32F)
-    cells = cv2.resize(squares, None, fx=1 / _PLACE, fy=1 / _PLACE, interpolation=cv2.INTER_AREA)
-    return np.asarray(np.exp(cells.sum(-1) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2)))
+    return np.asarray(np.exp(_apart(other, pixels) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2)))
+
+
+def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """The mean square difference of two pictures (H, W, 3) in each place, (h, w), all channels together."""
+    apart = cv2.absdiff(one, other)
+    return np.asarray(_places(cv2.multiply(apart, apart, dtype=cv2.CV_32F)).sum(-1))
+
+
+def _places(picture: NDArray[Any]) -> NDArray[Any]:
+    """The means (h, w, 3) of a picture (H, W, 3) over places, as float32."""
+    height, width = picture.shape[:2]
+    whole = cv2.copyMakeBorder(picture, 0, -height % _PLACE, 0, -width % _PLACE, cv2.BORDER_REPLICATE)
+    size = whole.shape[1] // _PLACE, whole.shape[0] // _PLACE
+    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _enlarged(cells: NDArray[Any], side: int, size: tuple[int, ...], top: int) -> NDArray[Any]:
