@@ -19,7 +19,7 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.media.kinds import MaskLike, to_mask
-from haarmony.pipelines.rows import CACHED, Rows, cuts
+from haarmony.pipelines.rows import CACHED, Rows, RowsOf, cuts
 from haarmony.regions import Regions
 from haarmony.windows import box
 
@@ -98,27 +98,12 @@ def controlled(
         top = bottom
 
 
-class Smooth:
+class Smooth(RowsOf):
     """A picture without its grain, as `Rows`; the band that was read last is kept."""
 
     def __init__(self, picture: Rows) -> None:
-        self.picture = picture
+        super().__init__(picture)
         self._last: tuple[int, int, Tensor] | None = None
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.picture.height
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.picture.width
-
-    @property
-    def device(self) -> torch.device:
-        """Where the picture is."""
-        return self.picture.device
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, the same whatever band they are asked for in."""

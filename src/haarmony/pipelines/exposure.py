@@ -10,16 +10,14 @@ brighter than white by as much afterwards.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import copysign, exp, log
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from haarmony.pipelines.rows import Rows
+from haarmony.pipelines.rows import Rows, RowsOf
 
 Array = NDArray[Any]
 
@@ -71,28 +69,13 @@ def exposed(changed: Tensor, picture: Tensor, exposure: float) -> Tensor:
     return exposure * changed + (picture - exposure).clamp_min(0)
 
 
-@dataclass(frozen=True)
-class UsualRows:
+class UsualRows(RowsOf):
     """Rows at so many times the usual exposure, as they would be at the usual one."""
 
-    picture: Rows
-    exposure: float
-
-    @property
-    def height(self) -> int:
-        """In pixels."""
-        return self.picture.height
-
-    @property
-    def width(self) -> int:
-        """In pixels."""
-        return self.picture.width
-
-    @property
-    def device(self) -> torch.device:
-        """Where the picture is."""
-        return self.picture.device
+    def __init__(self, picture: Rows, exposure: float) -> None:
+        super().__init__(picture)
+        self._exposure = exposure
 
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows."""
-        return at_usual(self.picture.rows(top, bottom), self.exposure)
+        return at_usual(self.picture.rows(top, bottom), self._exposure)

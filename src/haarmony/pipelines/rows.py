@@ -122,6 +122,29 @@ class SourceRows:
         return in_profile(band, self.source.header.profile, self.target)
 
 
+class RowsOf:
+    """Those of another picture, changed: of the same size, on the same device."""
+
+    def __init__(self, picture: Rows) -> None:
+        """Rows of what becomes of a picture."""
+        self.picture = picture
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.picture.height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.picture.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the picture is."""
+        return self.picture.device
+
+
 def in_profile(band: Tensor, source: bytes | None, target: bytes | None) -> Tensor:
     """Colours (1, 3, H, W) of one ICC profile expressed in another; None is sRGB.
 

@@ -12,7 +12,7 @@ coarse is averaged over longer, without the motion: noise that a whole place sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from haarmony.flow import flow, grey, places, sampled
+from haarmony.once import Once
 from haarmony.pipelines.rows import CACHED, Rows, SampleRows, TensorRows, cuts, planes
 
 NEAR = 3
@@ -72,6 +73,10 @@ class _Long:
     moved: Sequence[NDArray[Any]]
 
 
+_Line = Sequence[tuple[NDArray[Any], Callable[[], NDArray[Any]]]]
+"""Frames, from the one next to some frame on, each with what finds the flow to it from the one before."""
+
+
 class Steadying:
     """The frames of one shot, added one by one, and steadied when those behind are there too."""
 
@@ -80,6 +85,7 @@ class Steadying:
         self._frames: dict[int, _Seen] = {}
         self._coarse: dict[int, Tensor] = {}
         self._moved: dict[int, NDArray[Any]] = {}
+        self._steps: dict[tuple[int, int], Once[NDArray[Any]]] = {}
         self._total: NDArray[Any] | None = None
 
     def add(self, index: int, pixels: NDArray[Any]) -> None:
@@ -90,10 +96,13 @@ class Steadying:
         if self._total is None:
             # what is added and taken off is whole numbers, so nothing is left of it
             self._total = np.zeros(pixels.shape, np.uint16 if pixels.dtype == np.uint8 else np.float32)
-        else:
-            self._moved[index] = _apart(self._frames[index - 1].pixels, pixels)
         self._total += pixels
-        self._frames[index] = _Seen(pixels, _small_grey(pixels))
+        self._frames[index] = here = _Seen(pixels, _small_grey(pixels))
+        before = self._frames.get(index - 1)
+        if before is not None:
+            self._steps[index - 1, index] = Once(partial(flow, before.grey, here.grey))
+            self._steps[index, index - 1] = Once(partial(flow, here.grey, before.grey))
+            self._moved[index] = _apart(before.pixels, pixels)
         self._coarse[index] = _coarse(SampleRows(pixels))
 
     def at(self, index: int) -> Callable[[], Tensor]:
@@ -106,19 +115,27 @@ class Steadying:
             self._total -= self._frames.pop(old).pixels
             self._coarse.pop(old)
             self._moved.pop(old + 1, None)
-        near = [one for number, one in self._frames.items() if 0 < abs(number - index) <= NEAR]
+        for past in [step for step in self._steps if min(step) < index - NEAR]:
+            self._steps.pop(past)
+        near = [
+            [
+                (self._frames[number].pixels, self._steps[number - way, number])
+                for number in range(index + way, index + way * (NEAR + 1), way)
+                if number in self._frames
+            ]
+            for way in (-1, 1)
+        ]
         far = [one for number, one in self._coarse.items() if number != index]
         long = _Long(self._total.copy(), len(self._frames), list(self._moved.values()))
-        return partial(_steadied, self._frames[index], near, self._coarse[index], far, long)
+        return partial(_steadied, self._frames[index].pixels, near, self._coarse[index], far, long)
 
 
 def _steadied(
-    here: _Seen, near: Sequence[_Seen], coarse: Tensor, far: Sequence[Tensor], long: _Long
+    pixels: NDArray[Any], near: Sequence[_Line], coarse: Tensor, far: Sequence[Tensor], long: _Long
 ) -> Tensor:
-    pixels = here.pixels
     height, width = pixels.shape[:2]
     still = _still(pixels, long)
-    motions = cache(lambda: [(one.pixels, _motion(here, one)) for one in near])
+    motions = cache(lambda: [pair for line in near for pair in _motions(line, (height, width))])
     steady = torch.empty(1, 3, height, width)
     bands = list(cuts(height, width, CACHED, _COARSE))
     for top, bottom in bands:
@@ -151,13 +168,15 @@ def _still(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
     return np.asarray((1.5 - apart / _STILL**2).clip(0, 1), np.float32)
 
 
-def _motion(here: _Seen, other: _Seen) -> NDArray[Any]:
-    """The flow (h, W, 2) from one frame to another, in pixels, at every column but few rows."""
-    height, width = here.pixels.shape[:2]
-    moved = flow(here.grey, other.grey)
-    rows, columns = moved.shape[:2]
-    scale = np.array([width / columns, height / rows], np.float32)
-    return np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
+def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """The frames of a line, each with the flow (h, W, 2) to it, in pixels, at every column but few rows."""
+    height, width = size
+    moved: NDArray[Any] | None = None
+    for pixels, step in line:
+        moved = step() if moved is None else moved + sampled(step(), places(moved))
+        rows, columns = moved.shape[:2]
+        scale = np.array([width / columns, height / rows], np.float32)
+        yield pixels, np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
 
 
 def _far_mean(here: Tensor, far: Sequence[Tensor]) -> Tensor:
