@@ -92,6 +92,25 @@ class TestAsAUserRunsIt:
             errors = running.stderr.read()
         assert errors == ""
 
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+    def test_closed_streams_stop_no_work(self, here, closed):
+        """As a daemon's or a job's may be; and what a file gets is never what was said."""
+        result = process("sh", "-c", f"'{SCRIPT}' transfer day.png dusk.png -o out.png {closed}", cwd=here)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert read_image(here / "out.png").pixels.shape == (24, 32, 3)
+        result = process(
+            "sh", "-c", f"'{SCRIPT}' transfer nowhere.png dusk.png -o out.png {closed}", cwd=here
+        )
+        assert result.returncode == 2
+        assert process("sh", "-c", f"'{SCRIPT}' models {closed}", cwd=here).returncode == 0
+
+    def test_a_pipe_is_one_line(self, here):
+        result = process(
+            "sh", "-c", f"cat day.png | '{SCRIPT}' transfer /dev/stdin dusk.png -o out.png", cwd=here
+        )
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+        assert "'/dev/stdin' is a pipe" in result.stderr
+
 
 class TestCommandLine:
     @pytest.mark.parametrize(
@@ -110,6 +129,8 @@ class TestCommandLine:
             (["train"], "WHAT"),
             (["train", "distil"], "--photos"),
             (["demo", "-o", "day.png"], "day.png"),
+            (["transfer", "", "dusk.png", "-o", "out/"], "an argument is empty"),
+            (["transfer", "day.png", "dusk.png", "-o", ""], "an argument is empty"),
         ],
     )
     def test_a_wrong_one_is_one_line(self, haarmony, here, arguments, saying):

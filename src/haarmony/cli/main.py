@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli.console import complain, say
+from haarmony.cli.console import complain, open_closed_streams, say
 from haarmony.cli.interrupts import interrupts_kept
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with code 0, after `--help` and `--version`.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    open_closed_streams()
     with interrupts_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", HaarmonyWarning)
@@ -36,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             from haarmony.cli import lut
 
+            if "" in given:
+                raise InputError(
+                    "an argument is empty, perhaps of a variable that is not set: give it a value"
+                )
             options = _parser().parse_args(lut.two_words(given))
             run: Callable[[argparse.Namespace], None] = options.run
             run(options)
