@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli.console import counted, say
+from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="measure whether a classifier goes by shape or by texture",
         description="Of the decisions on cue-conflict pictures for the class of the shape or of the texture, "
-        "the share for the shape (Geirhos 2019), with Wilson's interval of 95 %%.",
+        "the share for the shape (Geirhos 2019), with Wilson's interval of 95 %.",
     )
     parser.add_argument(
         "folder", metavar="FOLDER", type=Path, help="as stylize-dataset --cue-conflict made it"
@@ -42,6 +43,8 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     from haarmony.evaluation.shape_bias import conflicts, shape_bias, total
 
+    if options.csv is not None and options.predictions is not None:
+        refuse_replacing(options.csv, [options.predictions])
     found = conflicts(options.folder)
     if options.predictions is not None:
         predictions = _read(options.predictions, options.folder)
@@ -79,6 +82,8 @@ def _function(name: str) -> Callable[[Any], object]:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise InputError(f"{name!r} cannot be imported ({error}): run where the module is") from error
+    except Exception as error:
+        raise InputError(f"{name!r} fails while it is imported ({_told(error)}): mend the module") from error
     finally:
         sys.path.remove("")
     if not callable(found):
@@ -98,12 +103,19 @@ def _asked(
     predictions = {}
     for one in counted(found, len(found), quiet=quiet):
         picture = to_tensor(to_profile(to_picture(folder / one.path), None))[0]
-        with torch.no_grad():
-            said = classify(picture)
+        try:
+            with torch.no_grad():
+                said = classify(picture)
+        except Exception as error:
+            raise InputError(f"the classifier fails at {one.path!r} ({_told(error)}): mend it") from error
         if not isinstance(said, str):
             raise InputError(f"the classifier returns the name of a class, got {type(said).__name__}")
         predictions[one.path] = said
     return predictions
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _show(decisions: "list[tuple[str, Decisions]]") -> None:
