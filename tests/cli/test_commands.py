@@ -272,6 +272,27 @@ class TestTrain:
         assert "no photographs" in result.err
         assert result.err.count("\n") == 1
 
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--steps", "-1"),
+            ("--size", "0"),
+            ("--batch", "0"),
+            ("--learning-rate", "nan"),
+            ("--learning-rate", "-1"),
+            ("--learning-rate", "fast"),
+            ("--seed", "-1"),
+            ("--device", "cuda:99"),
+            ("--export", "nowhere/out.safetensors"),
+        ],
+    )
+    def test_what_would_fail_is_told_before_the_work(self, haarmony, here, option, value):
+        result = haarmony("train", "distil", "--photos", "none", "--out", "run", option, value)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert value in result.err
+        assert "photographs" not in result.err
+        assert not Path("run").exists()
+
     def test_transfer_says_what_has_to_come_first(self, haarmony, here):
         result = haarmony("train", "transfer", "--photos", ".", "--out", "run")
         assert result.code == 2
@@ -291,14 +312,14 @@ class TestTrain:
         monkeypatch.setattr("haarmony.cli.train._teacher", lambda: "the teacher")
         Path("run").mkdir()
         Path("run/distil.pt").touch()
-        options = ["--steps", 7, "--size", 16, "--learning-rate", 0.5, "--seed", 3, "--device", "meta"]
+        options = ["--steps", 7, "--size", 16, "--learning-rate", 0.5, "--seed", 3, "--device", "cpu:0"]
         result = haarmony("train", what, "--photos", ".", "--out", "run", *options)
         assert (result.code, result.err) == (0, "")
         ((arguments, named),) = calls
         settings = next(a for a in arguments if hasattr(a, "steps"))
         assert (settings.steps, settings.size, settings.learning_rate, settings.seed) == (7, 16, 0.5, 3)
         assert settings.batch == type(settings)().batch
-        assert named["device"] == "meta"
+        assert named["device"] == "cpu:0"
         assert Path("run") in arguments
         assert any(isinstance(a, list) and len(a) == 2 for a in arguments)
 
