@@ -105,6 +105,20 @@ def with_a_wrong_shape(path: Path) -> None:
     save_file(tensors, path, ABOUT)
 
 
+def with_a_flipped_exponent(path: Path) -> None:
+    made().save(path)
+    tensors = load_file(path)
+    tensors["encoder1/whole/scatter"][0, 1] = 1e300
+    save_file(tensors, path, ABOUT)
+
+
+def with_fewer_than_no_pixels(path: Path) -> None:
+    made().save(path)
+    tensors = load_file(path)
+    tensors["encoder1/whole/count"] = torch.tensor(-40.0, dtype=torch.float64)
+    save_file(tensors, path, ABOUT)
+
+
 def with_a_foreign_tensor(path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, path, ABOUT)
 
@@ -132,6 +146,8 @@ DAMAGE = {
     "truncated": truncated,
     "without a tensor": without_a_tensor,
     "with a wrong shape": with_a_wrong_shape,
+    "with a flipped exponent": with_a_flipped_exponent,
+    "with fewer than no pixels": with_fewer_than_no_pixels,
     "with a foreign tensor": with_a_foreign_tensor,
     "without a model": without_a_model,
     "with broken areas": with_broken_areas,

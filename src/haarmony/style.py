@@ -175,7 +175,10 @@ def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:
-    """Moments by site and label; KeyError or ValueError where the tensors are not those of a style."""
+    """Moments by site and label; KeyError or ValueError where the tensors are not those of a style.
+
+    That they fit into float32, as all features do, keeps a damaged exponent out.
+    """
     sites: dict[str, dict[str, Moments]] = {}
     for name in sorted(tensors):
         site, rest = name.split("/", 1)
@@ -184,9 +187,12 @@ def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:
             continue
         parts = count, mean, scatter = [tensors[f"{site}/{label}/{part}"] for part in _PARTS]
         shapes = (), (mean.numel(),), (mean.numel(), mean.numel())
-        if any(
-            x.shape != shape or x.dtype != torch.float64 or not x.isfinite().all()
-            for x, shape in zip(parts, shapes, strict=True)
+        if (
+            any(
+                x.shape != shape or x.dtype != torch.float64 or not x.float().isfinite().all()
+                for x, shape in zip(parts, shapes, strict=True)
+            )
+            or count < 0
         ):
             raise ValueError(f"{site}/{label} holds no moments")
         sites.setdefault(site, {})[label] = Moments(count, mean, scatter)

@@ -92,6 +92,25 @@ class TestAsAUserRunsIt:
             errors = running.stderr.read()
         assert errors == ""
 
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+    def test_closed_streams_stop_no_work(self, here, closed):
+        """As a daemon's or a job's may be; and what a file gets is never what was said."""
+        result = process("sh", "-c", f"'{SCRIPT}' transfer day.png dusk.png -o out.png {closed}", cwd=here)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert read_image(here / "out.png").pixels.shape == (24, 32, 3)
+        result = process(
+            "sh", "-c", f"'{SCRIPT}' transfer nowhere.png dusk.png -o out.png {closed}", cwd=here
+        )
+        assert result.returncode == 2
+        assert process("sh", "-c", f"'{SCRIPT}' models {closed}", cwd=here).returncode == 0
+
+    def test_a_pipe_is_one_line(self, here):
+        result = process(
+            "sh", "-c", f"cat day.png | '{SCRIPT}' transfer /dev/stdin dusk.png -o out.png", cwd=here
+        )
+        assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+        assert "'/dev/stdin' is a pipe" in result.stderr
+
 
 class TestCommandLine:
     @pytest.mark.parametrize(
@@ -110,6 +129,8 @@ class TestCommandLine:
             (["train"], "WHAT"),
             (["train", "distil"], "--photos"),
             (["demo", "-o", "day.png"], "day.png"),
+            (["transfer", "", "dusk.png", "-o", "out/"], "an argument is empty"),
+            (["transfer", "day.png", "dusk.png", "-o", ""], "an argument is empty"),
         ],
     )
     def test_a_wrong_one_is_one_line(self, haarmony, here, arguments, saying):
@@ -251,6 +272,27 @@ class TestTrain:
         assert "no photographs" in result.err
         assert result.err.count("\n") == 1
 
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("--steps", "-1"),
+            ("--size", "0"),
+            ("--batch", "0"),
+            ("--learning-rate", "nan"),
+            ("--learning-rate", "-1"),
+            ("--learning-rate", "fast"),
+            ("--seed", "-1"),
+            ("--device", "cuda:99"),
+            ("--export", "nowhere/out.safetensors"),
+        ],
+    )
+    def test_what_would_fail_is_told_before_the_work(self, haarmony, here, option, value):
+        result = haarmony("train", "distil", "--photos", "none", "--out", "run", option, value)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert value in result.err
+        assert "photographs" not in result.err
+        assert not Path("run").exists()
+
     def test_transfer_says_what_has_to_come_first(self, haarmony, here):
         result = haarmony("train", "transfer", "--photos", ".", "--out", "run")
         assert result.code == 2
@@ -270,14 +312,14 @@ class TestTrain:
         monkeypatch.setattr("haarmony.cli.train._teacher", lambda: "the teacher")
         Path("run").mkdir()
         Path("run/distil.pt").touch()
-        options = ["--steps", 7, "--size", 16, "--learning-rate", 0.5, "--seed", 3, "--device", "meta"]
+        options = ["--steps", 7, "--size", 16, "--learning-rate", 0.5, "--seed", 3, "--device", "cpu:0"]
         result = haarmony("train", what, "--photos", ".", "--out", "run", *options)
         assert (result.code, result.err) == (0, "")
         ((arguments, named),) = calls
         settings = next(a for a in arguments if hasattr(a, "steps"))
         assert (settings.steps, settings.size, settings.learning_rate, settings.seed) == (7, 16, 0.5, 3)
         assert settings.batch == type(settings)().batch
-        assert named["device"] == "meta"
+        assert named["device"] == "cpu:0"
         assert Path("run") in arguments
         assert any(isinstance(a, list) and len(a) == 2 for a in arguments)
 

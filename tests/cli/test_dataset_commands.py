@@ -1,8 +1,13 @@
 import csv
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from haarmony.cli.main import main
 
 CHEAP = ("--method", "reinhard")
 
@@ -138,3 +143,45 @@ def test_cue_conflicts_and_the_bias_of_a_tiny_classifier(haarmony, classes, monk
         result = haarmony("shape-bias", "out", *arguments)
         assert (result.code, result.err.count("\n")) == (2, 1)
         assert saying in result.err
+        sys.modules.pop("tiny", None)
+
+
+def test_help_has_one_percent_sign(capsys):
+    with pytest.raises(SystemExit):
+        main(["shape-bias", "--help"])
+    assert "%%" not in capsys.readouterr().out
+
+
+def test_predictions_are_not_replaced_by_the_table(haarmony, here):
+    Path("said.csv").write_text("a,b")
+    result = haarmony("shape-bias", "out", "--predictions", "said.csv", "--csv", "./said.csv")
+    assert (result.code, Path("said.csv").read_text()) == (2, "a,b")
+    assert "also an input" in result.err
+
+
+def test_a_device_that_is_not_there_is_one_line_and_no_folder(haarmony, classes):
+    for given in (classes, ("transfer", "set/dog", "styles/a.png", "-o", "out/")):
+        result = haarmony(*given, *CHEAP, "--device", "cuda:99")
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert "cuda:99" in result.err
+        assert not Path("out").exists()
+
+
+def test_names_that_are_no_text_keep_their_bytes(haarmony, classes):
+    try:
+        shutil.copy("set/cat/0.jpg", os.fsdecode(b"set/cat/caf\xe9.jpg"))
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    Path("set/cat/broken.jpg").unlink()
+    assert haarmony(*classes, *CHEAP).code == 0
+    assert b"\ncat/caf\xe9.jpg,cat/caf\xe9.jpg," in Path("out/manifest.csv").read_bytes()
+    assert haarmony(*classes, *CHEAP).out.endswith(" 6 of them were there before\n")
+
+
+def test_damaged_settings_are_one_line(haarmony, classes):
+    Path("out").mkdir()
+    for text in ("{", "5", "\0"):
+        Path("out/settings.json").write_text(text)
+        result = haarmony(*classes, *CHEAP)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert "settings.json' is damaged" in result.err

@@ -247,6 +247,11 @@ class TestApply:
         assert {path: path.read_bytes() for path in look.iterdir()} == before
 
 
+def test_a_look_that_cannot_be_read_leaves_no_folder(haarmony, here):
+    assert haarmony("lut", "apply", "nowhere.cube", "day.png", "-o", "out/").code == 2
+    assert not Path("out").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "parsed"),
     [

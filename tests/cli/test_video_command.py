@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,17 @@ def test_frames_in_a_folder(haarmony, clip):
     assert len(times_of("back.mp4")) == 30
 
 
+def test_a_folder_of_names_that_are_no_text(haarmony, here):
+    Path("frames").mkdir()
+    try:
+        for name in (b"frames/caf\xe9-1.png", b"frames/caf\xe9-2.png"):
+            shutil.copy("day.png", os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    assert haarmony("video", "frames", "dusk.png", "-o", "out.mp4").code == 0
+    assert len(times_of("out.mp4")) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -96,6 +108,7 @@ def test_frames_in_a_folder(haarmony, clip):
         (["clip.mp4", "--style", "0:00=day.png", "--style", "0=dusk.png"], "two styles are given for"),
         (["clip.mp4", "dusk.png", "--device", "nowhere"], "cannot compute on 'nowhere'"),
         (["clip.mp4", "dusk.png", "--quality", "best"], "a CRF from 0 to 51"),
+        (["clip.mp4", "dusk.png", "--window", "inf"], "a number of seconds above 0, got inf"),
         (["clip.mp4", "dusk.png", "--codec", "prores"], "is not written with prores"),
         (["clip.mp4", "dusk.png", "--auto-masks", "1"], "in 2 to 8 kinds, got 1"),
         (["clip.mp4", "dusk.png", "--auto-masks", "2", "--path", "lut"], "or the path lut"),

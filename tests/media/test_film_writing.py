@@ -307,7 +307,7 @@ def test_what_is_cut_short_is_written_to_there_with_its_sound(long_film, tmp_pat
     whole = tmp_path / "whole.mkv"
     encode(whole, frames=100, audio=4)
     data = whole.read_bytes()
-    for share, name in ((0.5, "cut.mkv"),):
+    for share, name in ((0.5, "cut.mkv"), (0.9, "late.mkv")):
         (tmp_path / name).write_bytes(data[: int(share * len(data))])
         with pytest.raises(FilmError, match="cut off"):
             copied(tmp_path / name, tmp_path / "out.mkv")
@@ -329,6 +329,7 @@ def test_what_is_cut_short_is_written_to_there_with_its_sound(long_film, tmp_pat
         ("out.mp4", {"quality": "99"}, "a CRF from 0 to 51"),
         ("out.mov", {"quality": "17"}, "proxy, lt, standard, hq, 4444"),
         ("nowhere/out.mp4", {}, "does not exist: make it first"),
+        ("nowhere/out.gif", {}, "does not exist: make it first"),
         ("out.gif", {"codec": "h264"}, "has no codec to choose"),
         ("frames/", {"quality": "17"}, "has no quality to choose"),
     ],

@@ -237,12 +237,13 @@ class TestTiff:
     def test_floats_of_another_scale_are_refused(self, tmp_path):
         path = tmp_path / "scale.tif"
         tifffile.imwrite(path, smooth() * 255, photometric="rgb")
+        assert "scale.tif" in refusal(path)
         assert "above 1" in refusal(path)
 
     def test_nan_is_refused(self, tmp_path):
         path = tmp_path / "nan.tif"
         tifffile.imwrite(path, np.full((4, 4, 3), np.nan, np.float32), photometric="rgb")
-        assert "NaN" in refusal(path)
+        assert "nan.tif' holds NaN" in refusal(path)
 
     def test_signed_samples_are_refused(self, tmp_path):
         path = tmp_path / "signed.tif"

@@ -110,11 +110,13 @@ def batch(
     targets: Sequence[Path],
 ) -> "Iterator[Done]":
     """Many files, one after the other."""
+    from haarmony.devices import usable
     from haarmony.pipelines.batch import run
     from haarmony.pipelines.by_method import method_file
 
     if options.snapshot is not None:
         raise InputError("--snapshot goes with a single CONTENT and a file for OUT")
+    usable(method.device)
     given, control, masks = _styles(options.method, styles), _control(options), options.style_mask or None
 
     def one(content: Path, target: Path) -> object:

@@ -1,9 +1,10 @@
 """What the command line says: results on stdout, all else on stderr, progress on a terminal alone."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO, TypeVar
 
 Item = TypeVar("Item")
@@ -15,8 +16,17 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print one line on stderr, whatever line breaks the text has."""
-    _print("haarmony: " + " ".join(text.split()), sys.stderr)
+    """Print one line on stderr, whatever line breaks the text has; that nobody can read it stops no work."""
+    with suppress(OSError):
+        _print("haarmony: " + " ".join(text.split()), sys.stderr)
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started with stdout or stderr closed, of which Python makes None, deaf ones."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            deaf = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+            setattr(sys, name, deaf)
 
 
 @contextmanager

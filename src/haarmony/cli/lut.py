@@ -119,12 +119,12 @@ def _make(options: argparse.Namespace) -> None:
 
 def _apply(options: argparse.Namespace) -> None:
     paths: list[str] = options.pictures
-    target_of = _targets(paths, options.output)
     with working(f"reading {options.lut}", quiet=options.quiet):
         from haarmony.media.lut_files import read_lut
         from haarmony.pipelines.lut_over_file import apply_to_file
 
         lut = read_lut(options.lut)
+    target_of = _targets(paths, options.output)
     failures: list[Exception] = []
     written: set[Path] = set()
     for number, path in enumerate(paths, start=1):

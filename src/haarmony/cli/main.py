@@ -3,26 +3,12 @@
 import argparse
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli import (
-    demo,
-    evaluate,
-    lut,
-    methods,
-    models,
-    shape_bias,
-    study,
-    style,
-    stylize_dataset,
-    train,
-    transfer,
-    video,
-)
-from haarmony.cli.console import complain, say
+from haarmony.cli.console import complain, open_closed_streams, say
+from haarmony.cli.interrupts import interrupts_kept
 from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
 
 MISTAKE = 2
@@ -43,11 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with code 0, after `--help` and `--version`.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with warnings.catch_warnings():
+    open_closed_streams()
+    with interrupts_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", HaarmonyWarning)
         warnings.showwarning = _show_warning
         try:
+            from haarmony.cli import lut
+
+            if "" in given:
+                raise InputError(
+                    "an argument is empty, perhaps of a variable that is not set: give it a value"
+                )
             options = _parser().parse_args(lut.two_words(given))
             run: Callable[[argparse.Namespace], None] = options.run
             run(options)
@@ -58,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DEFECT
         except (Exception, KeyboardInterrupt) as error:
             if "--debug" in given:
+                import traceback
+
                 traceback.print_exc()
             code, line = _explain(error)
             complain(line)
@@ -113,6 +108,21 @@ class _Version(argparse.Action):
 
 
 def _parser() -> _Parser:
+    from haarmony.cli import (
+        demo,
+        evaluate,
+        lut,
+        methods,
+        models,
+        shape_bias,
+        study,
+        style,
+        stylize_dataset,
+        train,
+        transfer,
+        video,
+    )
+
     parser = _Parser(
         prog="haarmony", description="Give a photo the light of another photo, and keep every edge of it."
     )

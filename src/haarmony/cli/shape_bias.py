@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli.console import counted, say
+from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="measure whether a classifier goes by shape or by texture",
         description="Of the decisions on cue-conflict pictures for the class of the shape or of the texture, "
-        "the share for the shape (Geirhos 2019), with Wilson's interval of 95 %%.",
+        "the share for the shape (Geirhos 2019), with Wilson's interval of 95 %.",
     )
     parser.add_argument(
         "folder", metavar="FOLDER", type=Path, help="as stylize-dataset --cue-conflict made it"
@@ -41,6 +42,8 @@ def _run(options: argparse.Namespace) -> None:
     from haarmony.evaluation.plugged_in import plugged_in
     from haarmony.evaluation.shape_bias import conflicts, shape_bias, total
 
+    if options.csv is not None and options.predictions is not None:
+        refuse_replacing(options.csv, [options.predictions])
     found = conflicts(options.folder)
     if options.predictions is not None:
         predictions = _read(options.predictions, options.folder)

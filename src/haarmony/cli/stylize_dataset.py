@@ -130,14 +130,16 @@ def _settings(given: list[str]) -> dict[str, str]:
 
 def _method(name: str, settings: dict[str, str], device: str) -> tuple[Any, float]:
     """The method, and the strength where it is WCT2, whose loaded model does not keep it."""
+    from haarmony.devices import usable
+
     if name != _DEFAULT:
         from haarmony.methods import make
 
         method = make(name, {"device": device, **settings})
+        usable(method.device)
         if not (method.takes_style and hasattr(method, "strength")):
             raise InputError(f"{name} does not give a picture the look of a style: choose another method")
         return method, 1.0
-    from haarmony.devices import usable
     from haarmony.methods.wct2 import WCT2, check_request
 
     unknown = settings.keys() - {"model", "strength"}

@@ -6,6 +6,7 @@ A run that was stopped goes on when its command is given again.
 import argparse
 from collections.abc import Callable
 from dataclasses import fields, replace
+from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,7 +18,33 @@ if TYPE_CHECKING:
 
     from haarmony.networks.vgg_features import VGGFeatures
 
-_SETTINGS: Final = {"steps": int, "size": int, "batch": int, "learning_rate": float, "seed": int}
+
+def _whole(least: int) -> Callable[[str], int]:
+    def whole(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number, {least} or more, got {text!r}")
+        return int(text)
+
+    return whole
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = nan
+    if not 0 < rate < inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return rate
+
+
+_SETTINGS: Final = {
+    "steps": _whole(0),
+    "size": _whole(1),
+    "batch": _whole(1),
+    "learning_rate": _rate,
+    "seed": _whole(0),
+}
 _DECODER_SETTINGS: Final = {
     field.name: type(field.default)
     for field in fields(DecoderSettings)
@@ -81,7 +108,22 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, ...")
     for name, kind in _SETTINGS.items():
         _add_setting(parser, name, kind)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=_tried(run))
+
+
+def _tried(run: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """Find out before hours of training whether its device is there and its export can be written."""
+
+    def tried(options: argparse.Namespace) -> None:
+        from haarmony.devices import usable
+        from haarmony.media.files import probe
+
+        usable(options.device)
+        if options.export is not None and options.export.resolve().parent != options.out.resolve():
+            probe(options.export)
+        run(options)
+
+    return tried
 
 
 def _add_styles(parser: argparse.ArgumentParser, name: str) -> None:

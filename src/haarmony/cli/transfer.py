@@ -240,12 +240,12 @@ def _run_batch(
 
         contents = expanded(patterns)
         targets = outputs(contents, Path(options.output))
-        Path(options.output).mkdir(parents=True, exist_ok=True)
         if method is not None:
             batch = by_method.batch(options, method, contents, styles, targets)
         else:
             opened = [(open_style(path), weight) for path, weight in styles]
             batch = transfer_files(contents, opened, targets, resume=options.resume, **_chosen(options))
+        Path(options.output).mkdir(parents=True, exist_ok=True)
     failures: list[Done] = []
     skipped = 0
     for done in counted(batch, len(contents), quiet=options.quiet):

@@ -22,13 +22,14 @@ def beside(path: StrPath) -> Iterator[Path]:
         path: The file to write. Its folder must exist.
 
     Raises:
-        OSError: The file cannot be renamed.
+        OSError: The file cannot be renamed. One about the hidden file names the target in its place.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
     try:
-        yield temporary
-        temporary.replace(target)
+        with _named_for(path, temporary):
+            yield temporary
+            temporary.replace(target)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -65,7 +66,19 @@ def probe(path: StrPath) -> None:
         raise OSError(f"{target} is not a regular file")
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
     try:
-        temporary.open("xb").close()
+        with _named_for(path, temporary):
+            temporary.open("xb").close()
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+@contextmanager
+def _named_for(path: StrPath, temporary: Path) -> Iterator[None]:
+    """Let an error about the hidden file name the one that the caller knows."""
+    try:
+        yield
+    except OSError as error:
+        if str(error.filename) != str(temporary):
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error

@@ -18,6 +18,7 @@ from haarmony.media.opening import named
 
 _MICROSECOND: Final = Fraction(1, 1_000_000)
 _SHORT: Final = Fraction(1)
+_MATROSKA: Final = (b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67")
 _BOXES: Final = frozenset([b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid"])
 
 
@@ -94,6 +95,8 @@ def is_cut_off(path: Path, container: InputContainer, end: Fraction) -> bool:
         container: The same, open.
         end: When its film ends, in its own clock. Sound may go on for longer.
     """
+    if _misses_bytes(path):
+        return True
     if not container.duration:
         return False
     said = container.duration * _MICROSECOND
@@ -104,6 +107,21 @@ def is_cut_off(path: Path, container: InputContainer, end: Fraction) -> bool:
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
     return end < said - _SHORT
+
+
+def _misses_bytes(path: Path) -> bool:
+    """Say whether a file is Matroska or WebM and shorter than the length that it declares."""
+    with path.open("rb") as file:
+        for kind in _MATROSKA:
+            if file.read(4) != kind:
+                return False
+            first = int.from_bytes(file.read(1), "big")
+            more = 8 - first.bit_length()  # bytes of the length after the first, of which the ones lead
+            size = int.from_bytes(bytes([first & 0x7F >> more]) + file.read(more), "big")
+            if size == (1 << 7 * (more + 1)) - 1:  # it was recorded live, and the length is not known
+                return False
+            file.seek(size, 1)
+        return file.tell() > path.stat().st_size
 
 
 def _lacks_index(path: Path) -> bool:

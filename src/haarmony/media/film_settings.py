@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for picture in sorted(path.iterdir()):
-            digest.update(f"{picture.name} {picture.stat().st_size}\n".encode())
+            digest.update(os.fsencode(f"{picture.name} {picture.stat().st_size}\n"))
         return digest.hexdigest()
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -82,7 +82,9 @@ def write_film(
     if is_folder:
         return write_folder(path, source, frames, settings=given, resume=resume, progress=progress)
     if Path(path).suffix.lower() in ANIMATED:
-        return write_animated(path, _told(frames(0), progress), loop=getattr(source, "loop", 0))
+        with explained_film_writing(path):
+            probe(path)
+            return write_animated(path, _told(frames(0), progress), loop=getattr(source, "loop", 0))
     encoding = encoding_for(path, source.header, codec=codec, quality=quality)
     given |= {"encoding": _described(encoding), "FFmpeg": av.ffmpeg_version_info}
     with explained_film_writing(path):

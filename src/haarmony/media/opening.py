@@ -1,5 +1,6 @@
 """Opening a picture file: which reader takes it, how large it may be, and one clear line where it fails."""
 
+import io
 import logging
 import os
 import warnings
@@ -121,6 +122,8 @@ def explained(name: str, remedy: str) -> Iterator[None]:
             raise ImageError(f"{name} is a folder: give one picture file") from error
         except PermissionError as error:
             raise ImageError(f"{name} may not be read: check its permissions") from error
+        except io.UnsupportedOperation as error:
+            raise ImageError(f"{name} is a pipe, and is read in several places: give a file") from error
         except MemoryError as error:
             raise ImageError(f"{name} does not fit in memory: give a smaller picture") from error
         except Exception as error:

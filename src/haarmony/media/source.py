@@ -105,7 +105,7 @@ def _source(file: BinaryIO, source: StrPath | BinaryIO, max_pixels: int) -> Sour
             if bands is not None:
                 return Source(_header(size[::-1], bands.channels, bands.depth, **about), bands.read)
         if tiff.is_deep(directory):
-            return _of_samples(tiff.read_deep(file), **about)
+            return _of_samples(tiff.read_deep(file), named(source), **about)
     if png.is_deep(head):
         check_size(source, png.size(head), max_pixels)
         data = head + file.read()
@@ -113,19 +113,21 @@ def _source(file: BinaryIO, source: StrPath | BinaryIO, max_pixels: int) -> Sour
         exif, xmp = carried.get("exif"), carried.get("xmp")
         return _of_samples(
             png.read_deep(data),
+            named(source),
             orientation=metadata.orientation_of(exif, xmp),
             icc=carried.get("icc"),
             exif=exif,
             xmp=xmp,
         )
-    return source_of_pillow(open_pillow(file, source, max_pixels=max_pixels))
+    return source_of_pillow(open_pillow(file, source, max_pixels=max_pixels), named(source))
 
 
-def source_of_pillow(image: Image.Image) -> Source:
+def source_of_pillow(image: Image.Image, name: str = "the picture") -> Source:
     """Return a Pillow image of any mode, with the profile, EXIF and XMP that it carries."""
     image.load()
     return _of_samples(
         _samples_from(image),
+        name,
         orientation=metadata.orientation_of_pillow(image),
         icc=image.info.get("icc_profile"),
         exif=metadata.exif_of_pillow(image),
@@ -154,11 +156,13 @@ def _samples_from(image: Image.Image) -> NDArray[Any]:
     return np.atleast_3d(np.asarray(image))
 
 
-def _of_samples(samples: NDArray[Any], *, orientation: int, icc: bytes | None, **about: Any) -> Source:
+def _of_samples(
+    samples: NDArray[Any], name: str, *, orientation: int, icc: bytes | None, **about: Any
+) -> Source:
     """A source of ``(height, width, 1 to 4)`` samples in memory: grey or RGB, alpha last, not yet upright."""
     if 0 in samples.shape:
-        raise ImageError("the picture holds no pixels: export it again")
-    samples = metadata.turn_upright(_within_unit(samples), orientation)
+        raise ImageError(f"{name} holds no pixels: export it again")
+    samples = metadata.turn_upright(_within_unit(samples, name), orientation)
     depth = 8 if samples.dtype == np.uint8 else 16
     if samples.shape[-1] <= 2:
         samples = _rgb_of_grey(samples, icc)
@@ -206,12 +210,15 @@ def unit(samples: NDArray[Any]) -> NDArray[np.float32]:
     return scaled
 
 
-def _within_unit(samples: NDArray[Any]) -> NDArray[Any]:
+def _within_unit(samples: NDArray[Any], name: str) -> NDArray[Any]:
     if samples.dtype != np.float32:
         return samples
     if not np.isfinite(samples).all():
-        raise ImageError("the picture holds NaN or infinite samples: export it again")
+        raise ImageError(f"{name} holds NaN or infinite samples: export it again")
     if np.median(samples) > 1:
-        raise ImageError("floating-point samples are read in [0, 1], and most are above 1: scale them first")
+        raise ImageError(
+            f"{name} holds floating-point samples, which are read in [0, 1], and most are above 1: scale "
+            "them first"
+        )
     clipped: NDArray[np.float32] = np.clip(samples, 0, 1)
     return clipped

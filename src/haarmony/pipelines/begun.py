@@ -29,7 +29,7 @@ def begin(folder: Path, settings: Mapping[str, Any]) -> None:
         return
     try:
         before = dict(json.loads(path.read_text("utf-8")))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{str(path)!r} is damaged: give a new folder") from error
     for name in sorted({*before, *settings}):
         if before.get(name) != settings.get(name):

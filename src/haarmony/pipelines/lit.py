@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, Literal
 
 from torch import Tensor
@@ -141,7 +142,7 @@ def settled(
         )
     if not 0 <= strength <= 1:
         raise InputError(f"strength is between 0 and 1, got {strength:g}")
-    if window is not None and not window > 0:
+    if window is not None and not 0 < window < inf:
         raise InputError(f"a window is a number of seconds above 0, got {window:g}")
     ways = replace(ways, detail="network" if path == "network" else "carry")
     wct2 = ways.model(model, stages)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import torch
 
@@ -74,11 +74,16 @@ def digest(paths: Sequence[object]) -> str:
 def write_manifest(path: Path, jobs: Sequence[Job], results: Path, *, seed: int) -> int:
     """Write a CSV with a row for every job whose picture is there; their number."""
     there = sorted((job for job in jobs if (results / job.output).is_file()), key=lambda job: job.output)
-    with beside(path) as temporary, temporary.open("x", newline="", encoding="utf-8") as file:
+    with beside(path) as temporary, _open_for_any_name(temporary) as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
         rows.writerows((job.output, job.source, job.style, job.shape, job.texture, seed) for job in there)
     return len(there)
+
+
+def _open_for_any_name(path: Path) -> TextIO:
+    """A new file of rows; names that are no text keep their bytes."""
+    return path.open("x", newline="", encoding="utf-8", errors="surrogateescape")
 
 
 def _by_method(method: Method) -> Callable[[Path, Path, Path], object]:

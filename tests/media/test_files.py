@@ -1,0 +1,37 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from haarmony.media.files import beside, probe, replacing
+
+
+def test_an_error_names_the_file_that_the_caller_knows(tmp_path: Path) -> None:
+    wanted = tmp_path / "nowhere" / "out.png"
+    for attempt in (lambda: replacing(wanted).__enter__(), lambda: probe(wanted)):
+        with pytest.raises(FileNotFoundError) as caught:
+            attempt()
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(wanted))
+        assert str(caught.value).endswith(f"{str(wanted)!r}")
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
+    def write() -> None:
+        with beside(tmp_path / "folder") as temporary:
+            temporary.write_bytes(b"text")
+
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
+
+
+def test_an_error_about_another_file_is_left_as_it_is(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "out.png"):
+            (tmp_path / "other").read_bytes()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "other")
