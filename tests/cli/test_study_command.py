@@ -90,5 +90,10 @@ def test_other_mistakes_are_one_line(haarmony, results):
     assert "cannot listen" in haarmony("study", "serve", "s", "--port", 99999).err
     Path("s/votes.sqlite").write_bytes(b"no database, but long enough to be told apart" * 40)
     assert "no database" in haarmony("study", "report", "s").err
+    secret = Path("s/secret").read_bytes()
+    for cut in (b"", secret[:31]):
+        Path("s/secret").write_bytes(cut)
+        assert "its secret has" in haarmony("study", "report", "s").err
+    Path("s/secret").write_bytes(secret)
     Path("s/study.json").write_text("{}")
     assert "damaged" in haarmony("study", "report", "s").err

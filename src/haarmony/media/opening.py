@@ -147,7 +147,7 @@ def check_size(source: StrPath | BinaryIO, size: tuple[int, int], max_pixels: in
     if width * height > max_pixels:
         raise ImageError(
             f"{named(source)} declares {width} x {height} pixels, more than the {max_pixels / 1e6:g} "
-            "megapixels allowed: raise max_pixels if you trust the file"
+            "megapixels allowed: reduce it first or, from Python, raise max_pixels of read_image"
         )
 
 

@@ -63,7 +63,7 @@ def build(
         for pair, results in chosen:
             items.append(_item(pair, results, being_made / files.PICTURES, side))
             tell(len(items), len(chosen))
-        signer = Signer(secrets.token_bytes(32))
+        signer = Signer(secrets.token_bytes(files.SECRET_BYTES))
         study = Study(being_made, tuple(outputs), tuple(items), voters > 0, signer)
         _write(study, voters)
         being_made.replace(folder)

@@ -23,6 +23,7 @@ MANIFEST: Final = "study.json"
 PICTURES: Final = "pictures"
 VOTES: Final = "votes.sqlite"
 SECRET: Final = "secret"
+SECRET_BYTES: Final = 32
 INVITATIONS: Final = "invitations.txt"
 
 
@@ -106,7 +107,10 @@ class Study:
                     f"{str(path)!r} has format {fields['format']}, expected {FORMAT}: build anew"
                 )
             items = tuple(_item(one) for one in fields["items"])
-            signer = Signer((folder / SECRET).read_bytes())
+            secret = (folder / SECRET).read_bytes()
+            if len(secret) != SECRET_BYTES:
+                raise ValueError(f"its secret has {len(secret)} bytes, expected {SECRET_BYTES}")
+            signer = Signer(secret)
             if not (folder / VOTES).is_file():
                 raise FileNotFoundError
             return cls(folder, tuple(fields["methods"]), items, bool(fields["invited"]), signer)
