@@ -10,7 +10,8 @@ brighter than white by as much afterwards.
 
 from __future__ import annotations
 
-from math import copysign, exp, log
+from collections import deque
+from math import copysign, exp, inf, log
 from typing import Any
 
 import numpy as np
@@ -30,25 +31,65 @@ _DARK, _BURNT = 0.02, 0.96
 _FEWEST = 0.25
 """The share of places that must be able to."""
 
+_SAME_VIEW = 0.1
+"""The distance of the quartiles of what places say up to which two frames show the same."""
+
+_VIEWS = 15
+"""Frames of other views than the first that are kept to compare with."""
+
 _NONE = 0.005
 """What a logarithm may be off by when the usual exposure comes back."""
 
 
-def brightening(before: Array, after: Array) -> float:
-    """The logarithm of the factor by which a camera has brightened from one frame to the next.
+class Meter:
+    """Reads the exposure of the frames of a shot, one after the other.
 
-    The median over places; 0 unless three quarters of them say the same way, so what moves through a picture
-    is no exposure.
+    A frame is compared with earlier ones of the same view, the first of all before the others, so that an
+    exposure that comes back is read as it was. Where there is none, with the frame before.
+    """
+
+    def __init__(self) -> None:
+        """Begin a shot."""
+        self._first: list[tuple[Array, float]] = []
+        self._known: deque[tuple[Array, float]] = deque(maxlen=_VIEWS)
+        self._before: Array | None = None
+        self._level = 0.0
+
+    def read(self, luma: Array) -> float:
+        """The logarithm of a frame's exposure, over that of the first.
+
+        Args:
+            luma: (h, w), its means over small places, in [0, 1].
+        """
+        for known, level in (*self._first, *self._known):
+            brighter, spread = brightening(known, luma)
+            if spread < _SAME_VIEW:
+                self._level = level + brighter
+                break
+        else:
+            if self._before is not None:
+                self._level += brightening(self._before, luma)[0]
+            (self._known if self._first else self._first).append((luma, self._level))
+        self._before = luma
+        return self._level
+
+
+def brightening(before: Array, after: Array) -> tuple[float, float]:
+    """The logarithm of the factor by which a camera has brightened from one frame to another.
 
     Args:
         before: (h, w), the means of luma over small places of a frame, in [0, 1].
-        after: of the next.
+        after: of the other.
+
+    Returns:
+        The median over places; 0 unless three quarters of them say the same way, so what moves through a
+        picture is no exposure. And the distance of their quartiles; infinite where too little can be seen.
     """
     tell = (np.minimum(before, after) > _DARK) & (np.maximum(before, after) < _BURNT)
     if tell.mean() < _FEWEST:
-        return 0.0
+        return 0.0, inf
     low, median, high = np.quantile(np.log(after[tell] / before[tell]), (0.25, 0.5, 0.75))
-    return float(median) if low > 0 or high < 0 else 0.0
+    return float(median) if low > 0 or high < 0 else 0.0, float(high - low)
 
 
 def factor(level: float, usual: float) -> float:

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from haarmony.pipelines.exposure import brightening, factor
+from haarmony.pipelines.exposure import Meter, factor
 from haarmony.pipelines.shots import REACH, glimpse, marked
 
 FEWEST = 8
@@ -151,16 +151,15 @@ def _parts(
     shot = first = stop = 0
     samples: list[Sample] = []
     levels: list[float] = []
-    level, known = 0.0, None
+    meter = Meter()
     latest: list[Sample] = []
     apart = 1
     for (index, sample, luma), cut in marked(looked_at):
         if index > first and (cut or (half is not None and index - first == half)):
             yield shot, Samples(first, index, tuple(samples or latest), tuple(levels))
             shot, first, samples, levels, apart = index if cut else shot, index, [], [], 1
-        level = 0.0 if cut or known is None else level + brightening(known, luma)
-        levels.append(level)
-        known = luma
+        meter = Meter() if cut else meter
+        levels.append(meter.read(luma))
         latest = latest if sample is None else [sample]
         if sample is not None and (index // _STRIDE) % apart == 0:
             samples.append(sample)
