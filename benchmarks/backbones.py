@@ -23,10 +23,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from haarmony.errors import WeightsError
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture, from_pil, read_image, to_pil, to_profile
 from haarmony.media.sheet import Cell, draw_sheet
 from haarmony.methods import NeuralStyle
+from haarmony.networks.oxford import oxford_vgg19
 
 FIGURES = ("ssim", "gram", "gram_compact", "sliced_wasserstein")
 VGG19 = (2, 2, 4, 4, 4)
@@ -112,9 +114,11 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    measuring = Measuring()
-    if not measuring.has_vgg:
+    try:
+        oxford_vgg19(download=False)
+    except WeightsError:
         parser.error("the Gram ratio needs VGG-19's weights: name their folder in HAARMONY_WEIGHTS")
+    measuring = Measuring()
     pairs = {
         name: tuple(
             reduced(next((options.pairs / name).glob(f"{kind}.*")), options.side)
