@@ -3,8 +3,9 @@
     python benchmarks/backbones.py "$HAARMONY_DATA/pairs" -o report
     python benchmarks/backbones.py "$HAARMONY_DATA/pairs" -o report resnet50=resnet50.pth vgg16_bn=other.pth
 
-Beside the files that are given: VGG-19 with its weights, VGG-19 and ResNet-50 with random ones, and the
-embedded network. Steps, weights of the losses and sizes are the same for all; each looks at its own layers.
+Beside the files that are given: VGG-19 with its weights, VGG-19, ResNet-50 and EfficientNet-lite0 with random
+ones, and the embedded network. Steps, weights of the losses and sizes are the same for all; each looks at its
+own layers.
 
 SSIM is to the content. The Gram ratio is that of `haarmony.evaluation.gram`, on VGG-19's features, so `vgg19`
 is judged by the measure that it minimises; `gram_compact`, on those of the embedded network, does the same
@@ -23,14 +24,18 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+from haarmony.errors import WeightsError
 from haarmony.evaluation.report.figures import Measuring
 from haarmony.media.image import Picture, from_pil, read_image, to_pil, to_profile
 from haarmony.media.sheet import Cell, draw_sheet
 from haarmony.methods import NeuralStyle
+from haarmony.networks.oxford import oxford_vgg19
 
 FIGURES = ("ssim", "gram", "gram_compact", "sliced_wasserstein")
 VGG19 = (2, 2, 4, 4, 4)
 RESNET50 = (3, 4, 6, 3)
+EFFICIENTNET_LITE0 = ((16, 1, 3), (24, 2, 3), (40, 2, 5), (80, 3, 3), (112, 3, 5), (192, 4, 5), (320, 1, 3))
+"""Of each stage: channels, blocks and the side of the kernel."""
 
 
 class Drawn(dict[str, Tensor]):
@@ -86,10 +91,40 @@ def random_resnet50() -> Drawn:
     return drawn
 
 
+def random_efficientnet_lite0() -> Drawn:
+    """Each block with a shortcut is scaled by a half, as those of `random_resnet50` are."""
+    drawn = Drawn()
+    drawn.convolution("_conv_stem", 3, 32, 3)
+    drawn.norm("_bn0", 32)
+    channels, block = 32, 0
+    for out, count, kernel in EFFICIENTNET_LITE0:
+        for number in range(count):
+            name = f"_blocks.{block}"
+            width = 6 * channels if block else channels
+            if block:
+                drawn.convolution(f"{name}._expand_conv", channels, width, 1)
+                drawn.norm(f"{name}._bn0", width)
+            drawn.convolution(f"{name}._depthwise_conv", 1, width, kernel)
+            drawn.norm(f"{name}._bn1", width)
+            drawn.convolution(f"{name}._project_conv", width, out, 1)
+            drawn.norm(f"{name}._bn2", out, 0.5 if number else 1)
+            channels, block = out, block + 1
+    drawn.convolution("_conv_head", channels, 1280, 1)
+    drawn.norm("_bn1", 1280)
+    return drawn
+
+
 def reduced(path: Path, side: int) -> Picture:
     image = to_pil(to_profile(read_image(path), None)).convert("RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return from_pil(image)
+
+
+RANDOM = {
+    "vgg19 random": random_vgg19,
+    "resnet50 random": random_resnet50,
+    "efficientnet_lite0 random": random_efficientnet_lite0,
+}
 
 
 def named(text: str) -> tuple[str, str]:
@@ -109,12 +144,15 @@ def main() -> None:
     parser.add_argument("--only", default="p2,34,14", help="names of pairs")
     parser.add_argument("--side", type=int, default=192)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--style-weight", type=float, default=NeuralStyle.style_weight)
     options = parser.parse_intermixed_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    measuring = Measuring()
-    if not measuring.has_vgg:
+    try:
+        oxford_vgg19(download=False)
+    except WeightsError:
         parser.error("the Gram ratio needs VGG-19's weights: name their folder in HAARMONY_WEIGHTS")
+    measuring = Measuring()
     pairs = {
         name: tuple(
             reduced(next((options.pairs / name).glob(f"{kind}.*")), options.side)
@@ -129,11 +167,17 @@ def main() -> None:
     table = []
     with TemporaryDirectory() as folder:
         backbones = {"vgg19": "vgg19", "compact": "compact"}
-        for name, drawn in (("vgg19 random", random_vgg19), ("resnet50 random", random_resnet50)):
+        for name, drawn in RANDOM.items():
             backbones[name] = str(Path(folder) / f"{name}.safetensors")
             save_file(drawn(), backbones[name])
         for name, backbone in (backbones | dict(options.files)).items():
-            method = NeuralStyle(backbone=backbone, side=options.side, steps=options.steps, scales=1)
+            method = NeuralStyle(
+                backbone=backbone,
+                side=options.side,
+                steps=options.steps,
+                scales=1,
+                style_weight=options.style_weight,
+            )
             rows = []
             for pair, (content, style) in pairs.items():
                 started = perf_counter()

@@ -87,7 +87,7 @@ def test_what_is_no_backbone_is_refused_in_a_line(tmp_path, narrow):
     with pytest.raises(InputError, match="no layer 'relu1_1': choose any of level1"):
         load_backbone("compact").features(torch.rand(1, 3, 8, 8), ["relu1_1"])
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "x.pth")
-    with pytest.raises(WeightsError, match="holds neither a VGG nor a ResNet"):
+    with pytest.raises(WeightsError, match=r"holds no VGG or ResNet .* and no EfficientNet-lite"):
         load_backbone(str(tmp_path / "x.pth"))
 
 

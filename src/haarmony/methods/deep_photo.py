@@ -53,7 +53,7 @@ class DeepPhoto(Transfer):
     side: int = option(384, "pixels of the long side that is worked on, at most", least=16)
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
-    backbone: str = option("vgg19", "vgg19, compact, or a VGG's or ResNet's state dict")
+    backbone: str = option("vgg19", "vgg19, compact, or a VGG's, ResNet's or EfficientNet-lite's state dict")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""

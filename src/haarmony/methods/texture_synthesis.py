@@ -52,7 +52,7 @@ class TextureSynthesis(Method):
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
     seed: int = option(0, "of the noise", least=0)
-    backbone: str = option("vgg19", "vgg19, compact, or a VGG's or ResNet's state dict")
+    backbone: str = option("vgg19", "vgg19, compact, or a VGG's, ResNet's or EfficientNet-lite's state dict")
 
     def __call__(
         self,

@@ -1,7 +1,7 @@
 """Backbones by name or from a plain state dict, so that "why VGG-19" can be asked as an experiment.
 
 `vgg19` is the network of the papers, from its own weights; `compact` is the embedded one. VGGs and ResNets of
-torchvision's naming come from a file.
+torchvision's naming and EfficientNet-lites come from a file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from haarmony.errors import InputError, WeightsError
 from haarmony.networks.autoencoder import LEVELS, Skips
 from haarmony.networks.backbone import Backbone
 from haarmony.networks.compact import Compact
+from haarmony.networks.efficientnet import efficientnet_lite
 from haarmony.networks.oxford import oxford_vgg19
 from haarmony.networks.resnet import resnet_of_torchvision
 from haarmony.networks.state import read_state
@@ -62,7 +63,8 @@ def load_backbone(name: str, device: torch.device | str = "cpu") -> Backbone:
     """A backbone on a device, loaded once for each.
 
     Args:
-        name: `vgg19`, `compact`, or the path of the state dict of a VGG or a ResNet, .pth or .safetensors.
+        name: `vgg19`, `compact`, or the path of the state dict of a VGG, a ResNet or an EfficientNet-lite,
+            .pth or .safetensors.
         device: where it shall be.
 
     Raises:
@@ -87,16 +89,19 @@ def _read(name: str) -> Backbone:
     if not Path(name).is_file():
         raise InputError(
             f"unknown backbone {name!r}, and no file has that name: choose vgg19, compact, or the file of "
-            "the state dict of a VGG or a ResNet"
+            "the state dict of a VGG, a ResNet or an EfficientNet-lite"
         )
     state = read_state(name)
     if "features.0.weight" in state:
         return vgg_of_torchvision(state, name).eval()
     if any(key.startswith("layer1.") for key in state):
         return resnet_of_torchvision(state, name).eval()
+    if any(key.startswith("_blocks.") for key in state):
+        return efficientnet_lite(state, name).eval()
     raise WeightsError(
-        f"{name} holds neither a VGG nor a ResNet of torchvision's naming: expected features.0.weight and so "
-        "on, or conv1.weight, layer1.0.conv1.weight and so on"
+        f"{name} holds no VGG or ResNet of torchvision's naming and no EfficientNet-lite: expected "
+        "features.0.weight and so on, conv1.weight, layer1.0.conv1.weight and so on, or _conv_stem.weight, "
+        "_blocks.0._depthwise_conv.weight and so on"
     )
 
 

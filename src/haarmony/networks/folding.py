@@ -18,15 +18,18 @@ EPSILON: Final = 1e-5
 """Added to the variance by the batch norms of torch, where nothing else is said."""
 
 
-def fold(weight: Tensor, bias: Tensor | None, norm: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+def fold(
+    weight: Tensor, bias: Tensor | None, norm: Mapping[str, Tensor], epsilon: float = EPSILON
+) -> tuple[Tensor, Tensor]:
     """A convolution that does what a convolution and a batch norm in evaluation do, float32.
 
     Args:
         weight: (out, in, k, k).
         bias: (out,), or None for 0.
         norm: `weight`, `bias`, `running_mean` and `running_var` of the batch norm, (out,) each.
+        epsilon: that it adds to the variance.
     """
-    scale = norm["weight"].double() / (norm["running_var"].double() + EPSILON).sqrt()
+    scale = norm["weight"].double() / (norm["running_var"].double() + epsilon).sqrt()
     shift = -norm["running_mean"].double() if bias is None else bias.double() - norm["running_mean"].double()
     folded = weight.double() * scale[:, None, None, None]
     return folded.float(), (norm["bias"].double() + shift * scale).float()
@@ -35,15 +38,18 @@ def fold(weight: Tensor, bias: Tensor | None, norm: Mapping[str, Tensor]) -> tup
 class Convolutions:
     """The convolutions of a state dict, taken one by one; what is missing, misshapen or left over is told."""
 
-    def __init__(self, state: Mapping[str, Tensor], path: str, network: str) -> None:
+    def __init__(
+        self, state: Mapping[str, Tensor], path: str, network: str, epsilon: float = EPSILON
+    ) -> None:
         """Begin with nothing taken.
 
         Args:
             state: tensors by name.
             path: of the file, for the errors.
-            network: what the file should hold, for the errors.
+            network: what the file should hold and whose naming it has, for the errors.
+            epsilon: that its batch norms add to the variance.
         """
-        self._state, self._path, self._network = state, path, network
+        self._state, self._path, self._network, self._epsilon = state, path, network, epsilon
         self._taken: set[str] = set()
 
     def take(
@@ -77,9 +83,8 @@ class Convolutions:
         bias = self._tensor(f"{name}.bias", (width,)) if has_bias else None
         if norm is not None:
             parts = ("weight", "bias", "running_mean", "running_var")
-            weight, bias = fold(
-                weight, bias, {part: self._tensor(f"{norm}.{part}", (width,)) for part in parts}
-            )
+            tensors = {part: self._tensor(f"{norm}.{part}", (width,)) for part in parts}
+            weight, bias = fold(weight, bias, tensors, self._epsilon)
         assert bias is not None
         if not (torch.isfinite(weight).all() and torch.isfinite(bias).all()):
             raise self._error(f"{name} is not finite")
@@ -111,4 +116,4 @@ class Convolutions:
         return tensor
 
     def _error(self, what: str) -> WeightsError:
-        return WeightsError(f"{self._path} is no {self._network} of torchvision's naming: {what}")
+        return WeightsError(f"{self._path} is no {self._network}: {what}")

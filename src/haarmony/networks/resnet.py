@@ -92,7 +92,7 @@ def resnet_of_torchvision(state: Mapping[str, Tensor], path: str) -> ResNet:
     Raises:
         WeightsError: for tensors that are missing, misshapen or too many.
     """
-    known = Convolutions(state, path, "ResNet")
+    known = Convolutions(state, path, "ResNet of torchvision's naming")
     stem = _convolution(*known.take("conv1", "bn1", channels=3, kernel=7), channels=3, stride=2)
     channels = stem.out_channels
     stages = []

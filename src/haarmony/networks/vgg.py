@@ -94,7 +94,7 @@ def vgg_of_torchvision(state: Mapping[str, Tensor], path: str) -> VGG:
     Raises:
         WeightsError: for tensors that are missing, misshapen or too many.
     """
-    known = Convolutions(state, path, "VGG")
+    known = Convolutions(state, path, "VGG of torchvision's naming")
     places = {int(match[1]) for key in state if (match := re.match(r"features\.(\d+)\.", key))}
     normed = any(re.fullmatch(r"features\.\d+\.running_mean", key) for key in state)
     weights: dict[str, Tensor] = {}
