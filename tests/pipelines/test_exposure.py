@@ -80,8 +80,8 @@ def test_exposure_is_followed_where_the_view_changes() -> None:
 
 
 def test_a_factor_has_bounds() -> None:
-    assert factor(0.3, 0.3) == factor(0.304, 0.3) == 1
-    assert factor(9, 0) == pytest.approx(1 / factor(-9, 0)) == pytest.approx(np.exp(MOST), rel=0.01)
+    assert factor(0.3, 0.3) == factor(0.319, 0.3) == 1
+    assert factor(9, 0) == pytest.approx(1 / factor(-9, 0)) == pytest.approx(np.exp(MOST), rel=0.02)
 
 
 def test_a_picture_comes_back_from_the_usual_exposure_with_its_highlights() -> None:

@@ -37,8 +37,8 @@ _SAME_VIEW = 0.1
 _VIEWS = 15
 """Frames of other views than the first that are kept to compare with."""
 
-_NONE = 0.005
-"""What a logarithm may be off by when the usual exposure comes back."""
+_NONE = 0.02
+"""How far from the usual exposure one may be and still count as it."""
 
 
 class Meter:
