@@ -17,8 +17,12 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print one line on stderr, whatever line breaks the text has; that nobody can read it stops no work."""
-    with suppress(OSError):
+    try:
         _print("haarmony: " + " ".join(text.split()), sys.stderr)
+    except OSError:
+        # or what is left of the line would be tried again at the end, and fail the command
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def open_closed_streams() -> None:
