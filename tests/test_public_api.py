@@ -85,3 +85,19 @@ def test_star_import_gives_the_public_names():
 def test_importing_haarmony_loads_neither_torch_nor_numpy():
     heavy = "import sys, haarmony; print([m for m in ('torch', 'numpy', 'PIL', 'rich') if m in sys.modules])"
     assert python(heavy) == "[]\n"
+
+
+def test_photos_need_nothing_that_extras_bring() -> None:
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(("cv2", "av", "h5py", "matplotlib", "pi_heif")))
+import numpy as np
+import haarmony
+from haarmony.pipelines.control import Control
+picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+haarmony.transfer(picture, picture[::-1], auto_masks=2, control=Control(grain="keep"))
+haarmony.transfer(picture, picture[::-1], model="compact")
+haarmony.lut(picture, picture[::-1])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

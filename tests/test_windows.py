@@ -41,13 +41,3 @@ def test_a_reduced_copy_is_a_mean_however_steep() -> None:
         assert small.shape == (1, 3, 5, 20)
         torch.testing.assert_close(small.mean(), x.mean(), atol=0.02, rtol=0)
         assert small.std() < 0.1
-
-
-@pytest.mark.parametrize("reach", [1, 2, 50])
-@pytest.mark.parametrize("size", SIZES)
-def test_a_box_is_the_same_with_a_gradient_to_it(size: tuple[int, int], reach: int) -> None:
-    x = torch.rand(2, 3, *size)
-    followed = x.clone().requires_grad_()
-    torch.testing.assert_close(box(x, reach), box(followed, reach).detach())
-    box(followed, reach).sum().backward()
-    assert followed.grad is not None
