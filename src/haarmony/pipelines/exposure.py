@@ -10,7 +10,6 @@ brighter than white by as much afterwards.
 
 from __future__ import annotations
 
-from collections import deque
 from math import copysign, exp, inf, log
 from typing import Any
 
@@ -50,8 +49,7 @@ class Meter:
 
     def __init__(self) -> None:
         """Begin a shot."""
-        self._first: list[tuple[Array, float]] = []
-        self._known: deque[tuple[Array, float]] = deque(maxlen=_VIEWS)
+        self._known: list[tuple[Array, float]] = []
         self._before: Array | None = None
         self._level = 0.0
 
@@ -61,7 +59,7 @@ class Meter:
         Args:
             luma: (h, w), its means over small places, in [0, 1].
         """
-        for known, level in (*self._first, *self._known):
+        for known, level in self._known:
             brighter, spread = brightening(known, luma)
             if spread < _SAME_VIEW:
                 self._level = level + brighter
@@ -69,7 +67,8 @@ class Meter:
         else:
             if self._before is not None:
                 self._level += brightening(self._before, luma)[0]
-            (self._known if self._first else self._first).append((luma, self._level))
+            self._known.append((luma, self._level))
+            del self._known[1:-_VIEWS]
         self._before = luma
         return self._level
 

@@ -8,6 +8,8 @@ A steadied frame is a mean over time along the motion (Dubois and Sabri, *Noise 
 Using Motion-Compensated Temporal Filtering*, IEEE Trans. Communications 1984), where a neighbour counts the
 less the more it differs at a place (the bilateral filter's weight, Tomasi and Manduchi, ICCV 1998). What is
 coarse is averaged over longer, without the motion: noise that a whole place shares is the eye's flicker.
+
+Where nothing moves for so long, every pixel is averaged over as long.
 """
 
 from __future__ import annotations
