@@ -11,7 +11,8 @@
 - *peak MB*: the largest resident set of a fresh process that loads the model and transfers once, in 2^20
   bytes.
 
-A model is a name, in its own way, or `NAME:network`: the network at full size, as published.
+A model is a name, in its own way, or `NAME:network`: the network at full size, as published. `NAME:bfloat16`
+and `NAME:network:bfloat16` round what is convolved.
 
 The threads are torch's default; OMP_NUM_THREADS changes them for both sides of the ratio.
 """
@@ -52,10 +53,13 @@ def picture(seed: int, width: int, height: int) -> "Tensor":
 
 def transfer(model_name: str, width: int, height: int, style_known: bool) -> Callable[[], object]:
     """What is measured: from two pictures in memory, or one and a style, to the result."""
-    from haarmony import WCT2, Ways
+    from haarmony import InputError, Ways
 
-    name, _, detail = model_name.partition(":")
-    model = Ways(detail=detail or None).model(WCT2.load(name), None)
+    name, *ways = model_name.split(":")
+    if not {"network", "bfloat16"}.issuperset(ways):
+        raise InputError(f"expected a model, with :network or :bfloat16 behind it, got {model_name!r}")
+    detail = "network" if "network" in ways else None
+    model = Ways(detail, precision="bfloat16" if "bfloat16" in ways else "float32").model(name, None)
     content, style = picture(0, width, height), picture(1, width, height)
     if style_known:
         known = model.style(style)

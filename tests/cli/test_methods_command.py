@@ -60,6 +60,8 @@ def test_control_goes_with_any_method(haarmony, here):
         (("--method", "reinhard", "--set", "strength=x"), "strength is a number from 0 to 1, got 'x'"),
         (("--method", "reinhard", "--set", "strength"), "expected --set NAME=VALUE"),
         (("--method", "reinhard", "--model", "vgg19"), "--model belongs to wct2"),
+        (("--method", "reinhard", "--precision", "bfloat16"), "--precision belongs to wct2"),
+        (("--precision", "bfloat16"), "bfloat16 is for the large convolutions of"),
         (("--method", "reinhard", "--exact"), "--exact and --proxy belongs to wct2"),
         (("--set", "strength=1"), "wct2 has no options by --set"),
         (("--method", "reinhard", "--snapshot", "2"), "reinhard has no steps to take snapshots of"),

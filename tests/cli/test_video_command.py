@@ -107,6 +107,7 @@ def test_a_folder_of_names_that_are_no_text(haarmony, here):
         (["clip.mp4", "--style", "dusk.png"], "expected TIME=PATH such as 0:10=dusk.jpg"),
         (["clip.mp4", "--style", "0:00=day.png", "--style", "0=dusk.png"], "two styles are given for"),
         (["clip.mp4", "dusk.png", "--device", "nowhere"], "cannot compute on 'nowhere'"),
+        (["clip.mp4", "dusk.png", "--precision", "bfloat16"], "bfloat16 is for the large convolutions of"),
         (["clip.mp4", "dusk.png", "--quality", "best"], "a CRF from 0 to 51"),
         (["clip.mp4", "dusk.png", "--window", "inf"], "a number of seconds above 0, got inf"),
         (["clip.mp4", "dusk.png", "--codec", "prores"], "is not written with prores"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from haarmony.networks import frozen, winograd
+from haarmony.networks import frozen, strips, winograd
 from haarmony.networks.frozen import convolve_frozen
 
 
@@ -22,7 +22,7 @@ def test_it_is_the_plain_convolution_and_has_its_gradient(monkeypatch, channels,
     fast.backward(direction)
     for one, other in ((fast, plain), (made.grad, wanted.grad)):
         assert (one - other).abs().max() < 1e-4 * other.abs().max()
-    assert used == (["all", "turned"] if winograd.serves(x, weight) else [])
+    assert used == (["all", "turned"] if strips.serves(x, weight) else [])
 
 
 prepared = winograd.prepared

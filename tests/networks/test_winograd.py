@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from haarmony import remembered
-from haarmony.networks import winograd
+from haarmony.networks import strips, winograd
 from haarmony.networks.autoencoder import Skip
 from haarmony.networks.vgg19 import (
     VGG19,
@@ -21,7 +21,7 @@ from haarmony.networks.vgg19 import (
 )
 
 pytestmark = pytest.mark.skipif(
-    not torch.backends.mkldnn.is_available() or winograd.platform.machine() not in ("x86_64", "AMD64"),
+    not torch.backends.mkldnn.is_available() or strips.platform.machine() not in ("x86_64", "AMD64"),
     reason="the fast convolutions are not for this machine",
 )
 
@@ -34,7 +34,7 @@ def assert_close(fast: Tensor, plain: Tensor) -> None:
     assert (fast - plain).abs().max() <= 1e-4 * plain.abs().max()
 
 
-def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, beyond: winograd.Beyond) -> Tensor:
+def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, beyond: strips.Beyond) -> Tensor:
     """All outputs of a padded convolution, gathered from the strips."""
     pad = 2 if beyond == "zero" else 1
     height, width = (side + 2 * pad - weight.shape[-1] + 1 for side in pictures.shape[-2:])
@@ -45,7 +45,7 @@ def convolve(pictures: Tensor, weight: Tensor, bias: Tensor | None, *, beyond: w
     def take(top: int, strip: Tensor) -> None:
         out[top : top + len(strip)] = strip
 
-    winograd.convolve_strips(list(pictures), kernel, take, beyond=beyond)
+    strips.convolve_strips(list(pictures), kernel, take, beyond=beyond)
     return out.permute(2, 0, 1)[None]
 
 
@@ -87,7 +87,7 @@ def test_two_taps_are_the_plain_convolution(
 def test_each_core_has_strips_of_its_own(
     monkeypatch: pytest.MonkeyPatch, threads: int, sides: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(winograd, "_SHARED_OUT", 1)
+    monkeypatch.setattr(strips, "_SHARED_OUT", 1)
     before = torch.get_num_threads()
     torch.manual_seed(0)
     x, weight, bias = torch.randn(2, 256, *sides), torch.randn(256, 256, 3, 3), torch.randn(256)
@@ -95,11 +95,11 @@ def test_each_core_has_strips_of_its_own(
         torch.set_num_threads(threads)
         kernel = winograd.prepared("all", weight, bias, sides, lambda whole: whole)
         assert kernel.plan.shared_out
-        assert len(kernel.plan.strips) >= min(threads, kernel.plan.tiles // kernel.plan.step)
-        made = winograd.convolve(x, kernel, beyond="reflected", rectify=True)
+        assert len(kernel.plan.strips) >= min(threads, sides[0] // kernel.plan.rows)
+        made = strips.convolve(x, kernel, beyond="reflected", rectify=True)
         assert torch.get_num_threads() == threads
         with torch.inference_mode():
-            again = winograd.convolve(x, kernel, beyond="reflected", rectify=True)
+            again = strips.convolve(x, kernel, beyond="reflected", rectify=True)
     finally:
         torch.set_num_threads(before)
     assert_close(made, F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)))
@@ -111,7 +111,7 @@ def test_strips_of_any_height_meet(monkeypatch: pytest.MonkeyPatch, step: int) -
     torch.manual_seed(0)
     x, weight = torch.randn(1, 8, 37, 21), torch.randn(16, 8, 3, 3)
     plain = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight)
-    monkeypatch.setattr(winograd, "_STRIP", step * 6 * 23 * 24)
+    monkeypatch.setattr(strips, "_STRIP", step * 6 * 23 * 24)
     assert winograd.Plan.of(8, 16, 3, (37, 21)).step <= step
     assert_close(convolve(x, weight, None, beyond="reflected"), plain)
 
@@ -126,7 +126,7 @@ def test_the_module_takes_the_fast_way_in_inference_alone(size: tuple[int, int],
     assert convolution.weight.grad is not None
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
-            assert winograd.serves(x, convolution.weight)
+            assert strips.serves(x, convolution.weight)
             fast = convolution(x, rectify=rectify)
         assert not torch.equal(fast, slow)
         assert_close(fast, slow.detach())
@@ -187,12 +187,12 @@ def test_prepared_kernels_go_with_their_weights() -> None:
 
 def test_other_types_take_the_plain_way() -> None:
     weight, x = torch.randn(16, 4, 3, 3), torch.randn(1, 4, 40, 40)
-    assert winograd.serves(x, weight)
-    assert not winograd.serves(x.double(), weight.double())
-    assert not winograd.serves(x, weight.requires_grad_())
-    assert not winograd.serves(x[..., :4], weight.detach())
+    assert strips.serves(x, weight)
+    assert not strips.serves(x.double(), weight.double())
+    assert not strips.serves(x, weight.requires_grad_())
+    assert not strips.serves(x[..., :4], weight.detach())
     with torch.autocast("cpu", torch.bfloat16):
-        assert not winograd.serves(x, weight.detach())
+        assert not strips.serves(x, weight.detach())
 
 
 @pytest.mark.parametrize("variant", ["sum", "cat5"])
@@ -211,10 +211,10 @@ def test_a_torch_without_the_packed_convolutions_takes_the_plain_way(monkeypatch
     x, module = torch.rand(1, 64, 40, 40), ReflectedConvolution(64, 64)
     with torch.no_grad():
         fast = module(x)
-        winograd.library_works.cache_clear()
-        monkeypatch.setattr(winograd, "_library", missing)
-        assert not winograd.library_works()
-        assert not winograd.serves(x, module.weight)
+        strips.library_works.cache_clear()
+        monkeypatch.setattr(strips, "multiply", missing)
+        assert not strips.library_works(torch.float32)
+        assert not strips.serves(x, module.weight)
         plain = module(x)
-    winograd.library_works.cache_clear()
+    strips.library_works.cache_clear()
     assert_close(fast, plain)

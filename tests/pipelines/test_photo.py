@@ -348,7 +348,7 @@ class TestWays:
         assert Ways(detail="carry").model(full, None).recipe.work_side > 1
         assert Ways().model(model, None) is model
 
-    @pytest.mark.parametrize("wrong", [{"detail": "lut"}, {"statistics": "fast"}])
+    @pytest.mark.parametrize("wrong", [{"detail": "lut"}, {"statistics": "fast"}, {"precision": "float16"}])
     def test_an_unknown_way_is_refused(self, wrong):
         with pytest.raises(InputError, match="unknown way"):
             Ways(**wrong)

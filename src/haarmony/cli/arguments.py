@@ -40,3 +40,13 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", metavar="NAME", help="where to compute: cpu (the default), cuda, cuda:1"
     )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how exact large convolutions are."""
+    parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        help="of the convolutions of vgg19: bfloat16 is up to twice as fast on processors with AMX, and "
+        "refused elsewhere (default: float32)",
+    )

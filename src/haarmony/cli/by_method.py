@@ -27,6 +27,7 @@ _OF_WCT2 = {
     "detail": "--detail",
     "statistics": "--exact and --proxy",
     "max_memory": "--max-memory",
+    "precision": "--precision",
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli import by_method
-from haarmony.cli.arguments import Excusing, Instead, add_device
+from haarmony.cli.arguments import Excusing, Instead, add_device, add_precision
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
 from haarmony.cli.paths import refuse_replacing
@@ -172,6 +172,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "free)",
     )
     add_device(parser)
+    add_precision(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_run)
 
@@ -284,6 +285,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
             options.max_memory,
             shares=dict(options.level_strength),
             device=options.device,
+            precision=options.precision or "float32",
         ),
         "control": Control(options.preserve, options.protect, options.grain),
     }

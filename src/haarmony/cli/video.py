@@ -6,7 +6,7 @@ import time
 import warnings
 from typing import Any, Final
 
-from haarmony.cli.arguments import Instead, add_device
+from haarmony.cli.arguments import Instead, add_device, add_precision
 from haarmony.cli.console import counting, say, working
 from haarmony.cli.inputs import open_style
 from haarmony.cli.paths import refuse_replacing
@@ -100,6 +100,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         "hq (default) or 4444",
     )
     add_device(parser)
+    add_precision(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on with what was stopped; a whole film is made again"
     )
@@ -145,7 +146,7 @@ def _run(options: argparse.Namespace) -> None:
             content_mask=options.content_mask,
             style_mask=options.style_mask,
             auto_masks=options.auto_masks,
-            ways=Ways(device=options.device),
+            ways=Ways(device=options.device, precision=options.precision or "float32"),
             control=Control(options.preserve, options.protect, grain="keep"),
             codec=options.codec,
             quality=options.quality,

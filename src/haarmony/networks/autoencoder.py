@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from haarmony.errors import InputError
+
 LEVELS = (1, 2, 3, 4)
 
 
@@ -63,6 +65,16 @@ class WaveletAutoencoder(nn.Module, ABC):
     @abstractmethod
     def decode(self, level: int, x: Tensor, skips: Skips) -> Tensor:
         """Decode one level: feature `level` to feature `level - 1`, level 1 to the unclipped picture."""
+
+    def allow_bfloat16(self) -> None:
+        """Let large convolutions round what they multiply to bfloat16, on a processor that is quick at it.
+
+        Raises:
+            InputError: for a network, a device or a processor that gains nothing by it.
+        """
+        raise InputError(
+            "bfloat16 is for the large convolutions of vgg19 and its variants: this model is as quick without"
+        )
 
     def encode_all(self, x: Tensor) -> tuple[dict[int, Tensor], Skips]:
         """The features of all levels and the skips, with nothing transferred."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from haarmony.networks import winograd
+from haarmony.networks import strips, winograd
 
 _FEWEST_CHANNELS = 128
 
@@ -29,7 +29,7 @@ def convolve_frozen(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (B, O, H, W).
     """
-    if min(weight.shape[:2]) >= _FEWEST_CHANNELS and winograd.serves(x.detach(), weight):
+    if min(weight.shape[:2]) >= _FEWEST_CHANNELS and strips.serves(x.detach(), weight):
         convolved: Tensor = _Frozen.apply(x, weight, bias)  # type: ignore[no-untyped-call]
         return convolved
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), weight, bias)
@@ -40,7 +40,7 @@ class _Frozen(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(weight)
         kernel = winograd.prepared("all", weight, bias, (x.shape[-2], x.shape[-1]), lambda whole: whole)
-        return winograd.convolve(x, kernel, beyond="reflected")
+        return strips.convolve(x, kernel, beyond="reflected")
 
     @staticmethod
     @once_differentiable
@@ -48,7 +48,7 @@ class _Frozen(torch.autograd.Function):
         (weight,) = ctx.saved_tensors
         size = gradient.shape[-2] + 2, gradient.shape[-1] + 2
         kernel = winograd.prepared("turned", weight, None, size, _turned)
-        return _folded(winograd.convolve(gradient, kernel, beyond="zero")), None, None
+        return _folded(strips.convolve(gradient, kernel, beyond="zero")), None, None
 
 
 def _turned(weight: Tensor) -> Tensor:

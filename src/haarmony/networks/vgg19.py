@@ -7,7 +7,7 @@ takes the poolings that Haar's was compared with. Names and shapes in `encoder.s
 `decoder.state_dict()` are those of the published checkpoints, less the Haar filters, which are fixed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from haarmony.errors import InputError
-from haarmony.networks import winograd
+from haarmony.networks import rounded, strips, winograd
 from haarmony.networks.autoencoder import Skip, Skips, WaveletAutoencoder
 from haarmony.networks.pooling import POOLING_NAMES, POOLINGS, LearnedPooling, Pooling, PoolingName
 from haarmony.pages import traced
@@ -139,7 +139,8 @@ class VGG19(WaveletAutoencoder):
         if name in POOLED:
             skip = skips[POOLED[name]]
             if self.variant == "cat5":
-                return unpool_convolve(x, skip, convolution, rectify=rectify)
+                may_round = convolution.may_round
+                return unpool_convolve(x, skip, convolution, rectify=rectify, may_round=may_round)
             x = self._pooling_behind(name).unpool(x, skip)
         undone: Tensor = convolution(x, rectify=rectify)
         return undone
@@ -155,6 +156,19 @@ class VGG19(WaveletAutoencoder):
         """The convolution that undoes the encoder's of this name: `conv3_4_2` for cat5's `conv3_4`."""
         return cast(ReflectedConvolution, self.decoder[self._decoder_name(name)])
 
+    def allow_bfloat16(self) -> None:
+        """See `WaveletAutoencoder.allow_bfloat16`. Features are as exact as before between convolutions."""
+        if next(self.parameters()).device.type != "cpu":
+            raise InputError("bfloat16 is for the CPU: on a GPU leave the precision out")
+        if not rounded.is_quick():
+            raise InputError(
+                "this processor has no products of matrices of bfloat16 (AMX), or this torch does not use "
+                "them: leave the precision out"
+            )
+        for module in self.modules():
+            if isinstance(module, ReflectedConvolution):
+                module.may_round = True
+
     def _pooling_behind(self, name: str) -> Pooling | LearnedPooling:
         return self._pooling or cast(LearnedPooling, self.poolings[name])
 
@@ -163,18 +177,28 @@ class VGG19(WaveletAutoencoder):
 
 
 class ReflectedConvolution(nn.Conv2d):
-    """A 3x3 convolution of the reflected picture; see `convolve_reflected`."""
+    """A 3x3 convolution of the reflected picture; see `convolve_reflected`.
+
+    Attributes:
+        may_round: whether what it convolves may be rounded to bfloat16 where that is quicker; see `rounded`.
+    """
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after, 3, padding=1, padding_mode="reflect")
+        self.may_round = False
 
     def forward(self, x: Tensor, *, rectify: bool = False) -> Tensor:
         """Convolve (B, C, H, W) to (B, O, H, W), and apply ReLU where asked to."""
-        if winograd.serves(x, self.weight):
-            kernel = winograd.prepared("all", self.weight, self.bias, _size(x), lambda weight: weight)
-            return winograd.convolve(x, kernel, beyond="reflected", rectify=rectify)
+        if strips.serves(x, self.weight):
+            prepared = _preparing(self.weight, may_round=self.may_round)
+            kernel = prepared("all", self.weight, self.bias, _size(x), lambda weight: weight)
+            return strips.convolve(x, kernel, beyond="reflected", rectify=rectify)
         out = convolve_reflected(x, self.weight, self.bias)
         return F.relu_(out) if rectify else out
+
+
+def _preparing(weight: Tensor, *, may_round: bool) -> Callable[..., strips.Kernel]:
+    return rounded.prepared if may_round and rounded.serves(weight) else winograd.prepared
 
 
 def convolve_reflected(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -210,7 +234,9 @@ def unpool_concatenated(low: Tensor, skip: Skip) -> Tensor:
     return torch.cat([*alone, _even(skip)], 1)
 
 
-def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify: bool = False) -> Tensor:
+def unpool_convolve(
+    low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify: bool = False, may_round: bool = False
+) -> Tensor:
     """`convolution(unpool_concatenated(low, skip))`, cut to the size before the pooling, at half the cost.
 
     A synthesised band is a small map blown up by a 2x2 filter, so a 3x3 convolution of it is, at each of the
@@ -222,19 +248,21 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify:
         skip: what the pooling laid aside, with the original (B, C, H, W).
         convolution: 3x3, reflection-padded, 5C channels to any number.
         rectify: whether to apply ReLU.
+        may_round: see `ReflectedConvolution`.
 
     Returns:
         (B, channels out, H, W).
     """
     weight, bias = convolution.weight, convolution.bias
     channels, original = 4 * low.shape[1], _even(skip)
-    if winograd.serves(original, weight):
+    if strips.serves(original, weight):
+        prepared = _preparing(weight, may_round=may_round)
         height, width = _size(low)
-        kernel = winograd.prepared(
+        kernel = prepared(
             "original", weight, bias, (2 * height, 2 * width), lambda whole: whole[:, channels:]
         )
-        out = winograd.convolve(original, kernel, beyond="reflected")
-        phases = winograd.prepared(
+        out = strips.convolve(original, kernel, beyond="reflected")
+        phases = prepared(
             "phases",
             weight,
             None,
@@ -258,8 +286,8 @@ def unpool_convolve(low: Tensor, skip: Skip, convolution: nn.Conv2d, *, rectify:
     return out[..., : skip.size[0], : skip.size[1]]
 
 
-def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *, rectify: bool) -> None:
-    """Add the four phases, by `winograd`, to (2h, 2w, O), and apply ReLU where asked to.
+def _add_phases(bands: Sequence[Tensor], kernel: strips.Kernel, out: Tensor, *, rectify: bool) -> None:
+    """Add the four phases, strip by strip, to (2h, 2w, O), and apply ReLU where asked to.
 
     The strip's row u belongs to the rows 2u (phase 0) and 2u - 1 (phase 1), and so do its columns.
     """
@@ -277,7 +305,7 @@ def _add_phases(bands: Sequence[Tensor], kernel: winograd.Kernel, out: Tensor, *
         if rectify:
             out[max(0, 2 * top - 1) : 2 * end - 1].clamp_min_(0)
 
-    winograd.convolve_strips(bands, kernel, add, beyond="repeated")
+    strips.convolve_strips(bands, kernel, add, beyond="repeated")
 
 
 def _kept_phase_kernels(weight: Tensor, channels: int) -> Tensor:
