@@ -282,6 +282,7 @@ class TestTrain:
             ("--learning-rate", "-1"),
             ("--learning-rate", "fast"),
             ("--seed", "-1"),
+            ("--seed", "4294967296"),
             ("--device", "cuda:99"),
             ("--export", "nowhere/out.safetensors"),
         ],
@@ -291,6 +292,18 @@ class TestTrain:
         assert (result.code, result.err.count("\n")) == (2, 1)
         assert value in result.err
         assert "photographs" not in result.err
+        assert not Path("run").exists()
+
+    @pytest.mark.parametrize("value", ["nan", "inf", "-1", "much"])
+    @pytest.mark.parametrize(
+        ("what", "option"),
+        [("decoder", "--style-weight"), ("decoder", "--samples"), ("conditional", "--smoothness")],
+    )
+    def test_a_weight_that_is_none_is_told_before_the_work(self, haarmony, here, what, option, value):
+        style = ("--style", "a=day.png") if what == "conditional" else ()
+        result = haarmony("train", what, "--photos", ".", "--out", "run", *style, option, value)
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert f"argument {option}: expected" in result.err
         assert not Path("run").exists()
 
     def test_transfer_says_what_has_to_come_first(self, haarmony, here):

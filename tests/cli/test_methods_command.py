@@ -1,3 +1,6 @@
+import re
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -62,6 +65,13 @@ def test_control_goes_with_any_method(haarmony, here):
         (("--method", "reinhard", "--model", "vgg19"), "--model belongs to wct2"),
         (("--method", "reinhard", "--precision", "bfloat16"), "--precision belongs to wct2"),
         (("--precision", "bfloat16"), "bfloat16 is for the large convolutions of"),
+        (("--method", "reinhard", "--steps", "3"), "Reinhard has no option 'steps': choose device, strength"),
+        (("--method", "wct", "--loss", "bn"), "WCT has no option 'loss'"),
+        (("--method", "neural_style", "--steps", "few"), "steps is a whole number, 1 or more, got 'few'"),
+        (("--method", "neural_style", "--steps", "3", "--set", "steps=4"), "steps is given twice"),
+        (("--method", "neural_style", "--set", "steps=3", "--set", "steps=4"), "steps is given twice"),
+        (("--seed", "3"), "wct2 has no option 'seed': leave --seed out"),
+        (("--method", "texture_net", "--style-name", "a", "--style-name", "b"), "give --style-name once"),
         (("--method", "reinhard", "--exact"), "--exact and --proxy belongs to wct2"),
         (("--set", "strength=1"), "wct2 has no options by --set"),
         (("--method", "reinhard", "--snapshot", "2"), "reinhard has no steps to take snapshots of"),
@@ -110,6 +120,21 @@ def test_a_texture_needs_no_style_and_takes_a_size(haarmony, here):
     assert (folder.code, len(list((here / "out").iterdir()))) == (0, 2)
     kept = haarmony("transfer", "day.png", "-o", "o.png", *chosen, "--preserve", "color")
     assert "keeps nothing of its example" in kept.err
+
+
+def test_options_of_descent_have_flags_and_the_last_loss_is_told(haarmony, here):
+    flags = ("--backbone", "compact", "--loss", "mmd-rbf", "--steps", "3", "--seed", "7", "--set", "scales=1")
+    for name in ("neural_style", "deep_photo"):
+        given = [x if x != "scales=1" or name == "neural_style" else "matting_weight=0" for x in flags]
+        made = haarmony("transfer", "day.png", "dusk.png", "-o", "a.png", "--method", name, *given)
+        assert (made.code, made.err) == (0, "")
+        assert re.search(r" s, 3 steps to a loss of \d", made.out)
+        sets = [f"{flag[2:]}={value}" for flag, value in pairwise(given) if flag.startswith("--")]
+        sets = [text.removeprefix("set=") for text in sets]
+        haarmony(
+            "transfer", "day.png", "dusk.png", "-o", "b.png", "--method", name, *[f"--set={x}" for x in sets]
+        )
+        assert (here / "a.png").read_bytes() == (here / "b.png").read_bytes()
 
 
 def test_snapshots_lie_beside_the_output(haarmony, here):

@@ -88,6 +88,15 @@ def test_mistakes_are_told(files, picture, tmp_path):
         (TextureNet(style_name=files["t"], size=(9, 9)), content, "leave content and style out"),
         (TextureNet(style_name=files["one"], size=(9, 9)), content, "leave size out"),
         (TextureNet(style_name=files["one"]), None, "give a content"),
+        (TextureNet(style_name=files["one"], seed=3), content, "seed counts for nothing where a content"),
+        *(
+            (
+                TextureNet(style_name=files["t"], size=(9, 9), **unused),
+                None,
+                "counts for nothing where a texture",
+            )
+            for unused in ({"strength": 0.5}, {"preserve": "luminance"}, {"side": 64})
+        ),
     ):
         with pytest.raises(InputError, match=told):
             method(given)

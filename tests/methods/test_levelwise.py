@@ -219,6 +219,13 @@ def test_levels_that_there_are_not_are_refused(method, levels):
         method(levels=levels)
 
 
+@pytest.mark.parametrize("smoothing", ["none", "guided"])
+def test_fidelity_belongs_to_the_closed_form(smoothing):
+    with pytest.raises(InputError, match=f"fidelity counts for nothing with smoothing={smoothing}"):
+        PhotoWCT(smoothing=smoothing, fidelity=0.1)
+    assert PhotoWCT(fidelity=0.1).fidelity == 0.1
+
+
 def test_a_share_of_the_variance_bounds_the_gain():
     features = torch.randn(4, 50, 50) * torch.tensor([1.0, 1.0, 1.0, 1e-2])[:, None, None]
     own, other = Moments.of(features), Moments.of(torch.randn(4, 50, 50))

@@ -11,7 +11,7 @@ from haarmony import methods
 from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.media.image import Picture, read_image, write_image
 from haarmony.methods.method import Example, Transfer, Watch, paired_weights
-from haarmony.methods.settings import check_settings, option, read_settings, settings_of
+from haarmony.methods.settings import check_settings, option, read_settings, seed_option, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,8 @@ class Options:
     size: tuple[int, int] | None = option(None, "how large", least=1)
     fast: bool = option(False, "or slow")
     scale: float = option(1.0, "of it", least=0, most=2)
+    side: tuple[int, int] | None = option(None, "of a square", least=8, most=4096)
+    seed: int = seed_option("of chance")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -68,6 +70,8 @@ class TestSettings:
             ("size", "640", r"size is a size such as 640x480 or none, got \(640,\)"),
             ("size", "axb", "size is a size such as 640x480 or none, got 'axb'"),
             ("fast", "maybe", "fast is true or false, got 'maybe'"),
+            ("side", "4x9", "side is a size such as 640x480, sides from 8 to 4096 or none, got '4x9'"),
+            ("seed", "4294967296", "seed is a whole number from 0 to 4294967295, got 4294967296"),
             ("scale", "3", "scale is a number from 0 to 2, got 3"),
             ("scale", "nan", "scale is a number from 0 to 2, got nan"),
             ("speed", "3", "Options has no option 'speed': choose steps, loss, layers"),
@@ -157,6 +161,8 @@ class TestMistakes:
             (["a", "b"], {}, "a list of pairs"),
             ([(np.zeros((4, 4, 3)), 1), (np.zeros((4, 4, 3)), 1)], {}, "takes one style, got 2"),
             ([(np.zeros((4, 4, 3)), 0)], {}, "one of them is above 0"),
+            ([(np.zeros((4, 4, 3)), np.inf)], {}, "0 or more, finite"),
+            ([(np.zeros((4, 4, 3)), np.nan)], {}, "0 or more, finite"),
             (np.zeros((4, 4, 3)), {"content_mask": np.zeros((40, 56), int)}, "the style has none"),
             (np.zeros((4, 4, 3)), {"style_mask": np.zeros((4, 4), int)}, "the content has none"),
         ],

@@ -141,6 +141,8 @@ def test_the_seed_makes_it_the_same_again(picture):
         ({"content_layers": ("level9",)}, "no layer 'level9'"),
         ({"style_layer_weights": (1.0,)}, "each layer has a weight: got 1 weights for level1, level2"),
         ({"style_layer_weights": (0.0,) * 4}, "each layer has a weight"),
+        ({"style_layers": ("level1", "level1")}, "each layer is named once, got level1, level1"),
+        ({"content_layers": ("level2", "level2")}, "each layer is named once, got level2, level2"),
         ({"backbone": "vgg"}, "unknown backbone 'vgg'"),
     ],
 )

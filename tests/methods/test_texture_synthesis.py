@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.media.image import Picture
 from haarmony.methods import TextureSynthesis
 
@@ -34,6 +34,12 @@ def test_any_size_of_any_kind(picture, size):
     assert method(Image.fromarray((example * 255).astype(np.uint8))).size == size[::-1]
     made = method(Picture(example, alpha=example[..., 0], depth=16))
     assert (made.pixels.shape, made.alpha, made.depth) == ((*size, 3), None, 16)
+
+
+def test_a_large_example_is_reduced_and_that_is_said(picture):
+    method = replace(QUICK, side=28, steps=1)
+    with pytest.warns(HaarmonyWarning, match="reduced from 56 x 40 to 28 x 20.*give a larger side"):
+        assert method(picture(40, 56)).shape == (20, 28, 3)
 
 
 def test_it_goes_from_coarse_to_fine(picture):

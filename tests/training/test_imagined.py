@@ -58,3 +58,8 @@ def test_the_encoder_stays_and_the_decoder_learns(tmp_path, capsys):
     assert not any(name.startswith(("network.mix", "network.bend")) for name in tensors)
     with pytest.raises(InputError, match="train first"):
         export(tmp_path / "nowhere.pt", tmp_path / "out.safetensors")
+
+
+def test_crops_without_statistics_are_refused():
+    with pytest.raises(InputError, match="16 or more, got 8"):
+        replace(TINY, size=8)

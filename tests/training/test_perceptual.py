@@ -134,6 +134,47 @@ def test_batch_normalisation_learns_one_style(photos, tmp_path):
         train_styles(STYLES, photos, tmp_path, replace(SMALL, kind="batch"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"style_weight": float("nan")}, "style_weight is a number, 0 or more, got nan"),
+        ({"smoothness": float("inf")}, "smoothness is a number, 0 or more, got inf"),
+        ({"lattice": -1.0}, "lattice is a number, 0 or more"),
+        ({"diversity": -1.0}, "diversity is a number, 0 or more"),
+        ({"size": 3}, "size is a whole number, 16 or more, got 3"),
+        ({"style_side": 0}, "style_side is a whole number, 16 or more"),
+        ({"width": 0}, "width is a whole number, 1 or more"),
+        ({"depth": 0}, "depth is a whole number, 1 or more"),
+        ({"kind": "group"}, "kind is instance or batch, got 'group'"),
+        ({"seed": 2**32}, "seed is a whole number from 0 to 4294967295"),
+    ],
+)
+def test_settings_that_train_nothing_are_refused(wrong, told):
+    with pytest.raises(InputError, match=told):
+        replace(SMALL, **wrong)
+
+
+def test_what_counts_for_nothing_is_refused(photos, trained, tmp_path):
+    with pytest.raises(InputError, match="diversity counts for nothing where pictures get a style"):
+        train_styles(STYLES, photos, tmp_path, replace(SMALL, diversity=1.0))
+    for unused in ({"lattice": 1.0}, {"style_weight": 3.0}):
+        with pytest.raises(InputError, match="counts for nothing where a texture is learnt"):
+            train_texture(STYLES["down"], tmp_path, replace(SMALL, **unused))
+    with pytest.raises(InputError, match="give a batch of 2 or more"):
+        train_texture(STYLES["down"], tmp_path, replace(SMALL, diversity=1.0, batch=1))
+    for other, told in (({"width": 6}, "a width of 4"), ({"depth": 2}, "a depth of 1")):
+        with pytest.raises(InputError, match=told):
+            train_styles(STYLES, photos, tmp_path, replace(SMALL, **other), begun=trained / "net.safetensors")
+
+
+def test_a_run_that_goes_on_is_told_by_the_make_of_its_network(photos, trained, tmp_path):
+    usual = StylistSettings()
+    settings = replace(SMALL, steps=1, width=usual.width, depth=usual.depth)
+    train_styles(STYLES, photos, tmp_path, settings, begun=trained / "net.safetensors")
+    recipe = torch.load(tmp_path / CHECKPOINT, weights_only=True)["settings"]
+    assert (recipe["width"], recipe["depth"]) == (4, 1)
+
+
 def test_the_distance_of_a_style_from_itself_is_nothing():
     feature = {"a": torch.randn(1, 3, 5, 5)}
     gram = {"a": feature["a"].flatten(2) @ feature["a"].flatten(2).mT / 75}
@@ -185,5 +226,9 @@ def test_the_command_trains_exports_and_adds(photos, tmp_path, monkeypatch):
     assert main([*texture, "--export", "t.safetensors"]) == 0
     assert read_stylist("t.safetensors").styles == ("down",)
     assert main([*texture, "--begun", "t.safetensors"]) == 2
+    assert main([*texture, "--photos", "photos"]) == 2
+    assert main([*texture, "--validation", "photos"]) == 2
+    assert main([*texture, "--seed", "4294967296"]) == 2
+    assert main(["train", "conditional", *common, "--style", "a,b=down.png", "--out", "c"]) == 2
     assert main(["train", "texture-net", "--style", "down.png", "--out", "s", *small]) == 2
     assert main(["train", "conditional", *common, "--style", "down.png", "--out", "c"]) == 2

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 DEFAULT = "wct2"
 
+FLAGS = {
+    "steps": "of a method that takes many: at most",
+    "seed": "of a method that draws at random",
+    "loss": "of style: gram, mmd-linear, mmd-poly, mmd-rbf or bn",
+    "backbone": "the network of the features: vgg19, compact or a file",
+}
+"""Options of methods that have a flag of their own beside `--set`."""
+
 _OF_WCT2 = {
     "model": "--model",
     "mix": "--mix",
@@ -37,8 +45,11 @@ def chosen(options: argparse.Namespace) -> "Method | None":
     Raises:
         InputError: for a name or an option that there is not, or that does not go with the method.
     """
-    settings = dict(map(_setting, options.settings))
+    settings = _settings(options.settings)
     if options.method == DEFAULT:
+        for name in FLAGS:
+            if getattr(options, name) is not None:
+                raise InputError(f"{DEFAULT} has no option {name!r}: leave --{name} out, or give --method")
         if options.snapshot is not None:
             raise InputError(f"{DEFAULT} has no steps to take snapshots of: leave --snapshot out")
         if options.style_name:
@@ -51,13 +62,18 @@ def chosen(options: argparse.Namespace) -> "Method | None":
                 "see haarmony transfer --help"
             )
         return None
-    from haarmony.methods import make
+    from haarmony.methods import make, method_class
 
     for name, flag in _OF_WCT2.items():
         if getattr(options, name) not in (None, []):
             raise InputError(f"{flag} belongs to {DEFAULT}: options of {options.method} are given by --set")
+    if len(options.style_name) > 1 and isinstance(
+        getattr(method_class(options.method), "style_name", None), str
+    ):
+        raise InputError(f"{options.method} has one style at a time: give --style-name once")
     settings.setdefault("device", options.device)
     given = {
+        **{name: getattr(options, name) for name in FLAGS},
         "strength": None if options.strength is None else str(options.strength),
         "style_name": ",".join(options.style_name) or None,
     }
@@ -81,10 +97,13 @@ def run_one(
     masks = [path for path in (options.content_mask, options.protect) if path]
     refuse_replacing(options.output, [*([content] if content else []), *paths, *masks, *options.style_mask])
     given = _styles(options.method, styles)
+    losses: list[float] = []
     with stepping(f"{content or options.output} by {options.method}", quiet=options.quiet) as show:
         from haarmony.pipelines.by_method import method_file
 
         def watch(step: "Step") -> None:
+            if step.loss is not None:
+                losses.append(step.loss)
             show(step.done, step.steps, "" if step.loss is None else f"loss {step.loss:.4g}")
 
         written = method_file(
@@ -100,7 +119,8 @@ def run_one(
         )
     if not options.quiet:
         height, width = written.pixels.shape[:2]
-        say(f"{options.output}: {width} x {height} in {time.perf_counter() - start:.1f} s")
+        descent = f", {len(losses)} steps to a loss of {losses[-1]:.4g}" if losses else ""
+        say(f"{options.output}: {width} x {height} in {time.perf_counter() - start:.1f} s{descent}")
 
 
 def batch(
@@ -126,11 +146,17 @@ def batch(
     return run(contents, targets, one, resume=options.resume, workers=1)
 
 
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"expected --set NAME=VALUE such as steps=200, got {text!r}")
-    return name.strip().replace("-", "_"), value
+def _settings(texts: Sequence[str]) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals:
+            raise InputError(f"expected --set NAME=VALUE such as steps=200, got {text!r}")
+        if name in settings:
+            raise InputError(f"{name} is given twice: leave out one --set {name}")
+        settings[name] = value
+    return settings
 
 
 def _styles(method: str, styles: Sequence[Weighted]) -> "Styles | None":

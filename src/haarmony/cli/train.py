@@ -19,23 +19,36 @@ if TYPE_CHECKING:
     from haarmony.networks.vgg_features import VGGFeatures
 
 
-def _whole(least: int) -> Callable[[str], int]:
+def _whole(least: int, most: float = inf) -> Callable[[str], int]:
+    wanted = f"a whole number, {least} or more" if most == inf else f"a whole number from {least} to {most}"
+
     def whole(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number, {least} or more, got {text!r}")
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
         return int(text)
 
     return whole
 
 
 def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = nan
+    rate = _number(text)
     if not 0 < rate < inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return rate
+
+
+def _weight(text: str) -> float:
+    weight = _number(text)
+    if not 0 <= weight < inf:
+        raise argparse.ArgumentTypeError(f"expected a number, 0 or more, got {text!r}")
+    return weight
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 _SETTINGS: Final = {
@@ -43,7 +56,7 @@ _SETTINGS: Final = {
     "size": _whole(1),
     "batch": _whole(1),
     "learning_rate": _rate,
-    "seed": _whole(0),
+    "seed": _whole(0, 2**32 - 1),
 }
 _DECODER_SETTINGS: Final = {
     field.name: type(field.default)
@@ -61,6 +74,7 @@ _STYLIST_SETTINGS: Final = {
     "kind": str,
     "backbone": str,
 }
+_KINDS: Final = {float: _weight, int: _whole(1)}
 _Settings = TypeVar("_Settings")
 
 
@@ -103,7 +117,8 @@ def _add_options(parser: argparse.ArgumentParser, run: Callable[[argparse.Namesp
         "--photos", metavar="DIR", required=run is not _texture_net, help="photographs to train on"
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="receives the checkpoint")
-    parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
+    if run not in (_texture_net, _conditional):
+        parser.add_argument("--validation", metavar="DIR", help="photographs to measure on")
     parser.add_argument("--export", metavar="FILE", type=Path, help="write the trained weights here, fp16")
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda, ...")
     for name, kind in _SETTINGS.items():
@@ -162,7 +177,7 @@ def _add_setting(parser: argparse.ArgumentParser, name: str, kind: Any) -> None:
     if kind is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, help="default: the recipe's")
     else:
-        parser.add_argument(flag, type=kind, metavar="N", help="default: the recipe's")
+        parser.add_argument(flag, type=_KINDS.get(kind, kind), metavar="N", help="default: the recipe's")
 
 
 def _distil(options: argparse.Namespace) -> None:
@@ -234,6 +249,8 @@ def _texture_net(options: argparse.Namespace) -> None:
     network: nn.Module
     if options.texture and options.begun:
         raise InputError("a texture is learnt from the beginning: leave --begun out")
+    if options.texture and options.photos:
+        raise InputError("a texture is learnt without photographs: leave --photos out")
     if options.texture:
         settings = _with(perceptual.TEXTURE, options)
         network = perceptual.train_texture(picture, options.out, settings, device=options.device)
@@ -257,6 +274,8 @@ def _conditional(options: argparse.Namespace) -> None:
     named = [text.partition("=") for text in options.styles]
     if any(not (name and path) for name, _, path in named):
         raise InputError(f"expected --style NAME=PATH such as dusk=dusk.jpg, got {options.styles}")
+    if any("," in name for name, _, _ in named):
+        raise InputError(f"the name of a style has no comma, for commas part styles: got {options.styles}")
     if len({name for name, _, _ in named}) < len(named):
         raise InputError("two styles have the same name: give each its own")
     settings = _with(perceptual.StylistSettings(), options)

@@ -91,6 +91,8 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="an option of the method, such as steps=200; can be repeated",
     )
+    for name, text in by_method.FLAGS.items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=f"short for --set {name}=VALUE: {text}")
     parser.add_argument(
         "--snapshot",
         type=int,

@@ -25,7 +25,7 @@ from haarmony.matting import MattingLaplacian
 from haarmony.methods.method import Example, Step, Transfer, Watch
 from haarmony.methods.neural_style import NeuralStyle
 from haarmony.methods.optimised import example_at, fitted, padded_regions
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, seed_option
 from haarmony.networks.backbones import load_backbone
 
 _MATTING_RIDGE = 1e-5
@@ -53,6 +53,7 @@ class DeepPhoto(Transfer):
     side: int = option(384, "pixels of the long side that is worked on, at most", least=16)
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
+    seed: int = seed_option("of the waves of mmd-rbf")
     backbone: str = option("vgg19", "vgg19, compact, or a VGG's, ResNet's or EfficientNet-lite's state dict")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
@@ -89,6 +90,7 @@ class DeepPhoto(Transfer):
             content_weight=self.content_weight,
             style_layers=self.style_layers,
             content_layers=self.content_layers,
+            seed=self.seed,
             backbone=self.backbone,
         )
 

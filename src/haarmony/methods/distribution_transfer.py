@@ -19,7 +19,7 @@ from torch import Tensor
 from haarmony.distribution import Grid, Histograms, RisingMaps, match_histograms
 from haarmony.methods.method import Example, Watch
 from haarmony.methods.pointwise import ColourMap, Pointwise
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, seed_option
 from haarmony.regrain import regrain
 
 _SAMPLE = 1 << 18
@@ -41,7 +41,7 @@ class DistributionTransfer(Pointwise):
 
     rotations: int = option(20, "how often colours are turned and matched", least=1, most=200)
     regrain: bool = option(True, "bring the content's own gradients back under the new colours")
-    seed: int = option(0, "of the rotations", least=0)
+    seed: int = seed_option("of the rotations")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""

@@ -10,6 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from numbers import Real
 from typing import Any, ClassVar, TypeAlias
 
@@ -242,8 +243,8 @@ class Transfer(Method):
         if len(pairs) > 1 and not self.takes_several:
             raise InputError(f"{name} takes one style, got {len(pairs)}: give one")
         total = sum(weight for _, weight in pairs)
-        if not total > 0 or any(weight < 0 for _, weight in pairs):
-            raise InputError("the weights of styles are 0 or more, and one of them is above 0")
+        if not 0 < total < inf or any(weight < 0 for _, weight in pairs):
+            raise InputError("the weights of styles are 0 or more, finite, and one of them is above 0")
         return [(one, weight / total) for one, weight in pairs]
 
     def _masks(self, count: int, content_mask: MaskLike | None, style_mask: Masks) -> list[MaskLike | None]:

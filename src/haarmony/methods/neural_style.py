@@ -32,7 +32,7 @@ from haarmony.methods.optimised import (
     style_terms,
     tell_reduced,
 )
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, seed_option
 from haarmony.networks.backbone import Backbone
 from haarmony.networks.backbones import load_backbone
 
@@ -69,7 +69,7 @@ class NeuralStyle(Transfer):
     scales: int = option(2, "from coarse to fine, each twice the size", least=1, most=5)
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
-    seed: int = option(0, "of noise", least=0)
+    seed: int = seed_option("of noise, and of the waves of mmd-rbf")
     backbone: str = option("vgg19", "vgg19, compact, or a VGG's, ResNet's or EfficientNet-lite's state dict")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:

@@ -95,8 +95,10 @@ def layer_shares(layers: Sequence[str], weights: Sequence[float] | None) -> dict
     """How much each layer counts; together 1.
 
     Raises:
-        InputError: for weights that do not fit the layers.
+        InputError: for a layer that is named twice, or weights that do not fit the layers.
     """
+    if len(set(layers)) < len(layers):
+        raise InputError(f"each layer is named once, got {', '.join(layers)}")
     if weights is not None and (len(weights) != len(layers) or not sum(weights) > 0):
         raise InputError(f"each layer has a weight: got {len(weights)} weights for {', '.join(layers)}")
     given = weights or [1.0] * len(layers)

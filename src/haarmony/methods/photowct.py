@@ -22,7 +22,7 @@ from haarmony.matting import MattingLaplacian
 from haarmony.methods.levelwise import Levelwise, cascade, known_levels, whitening_colouring
 from haarmony.methods.method import Example, Step, Watch, unwatched
 from haarmony.methods.optimised import fitted, resized
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, refuse_unused
 
 _NETWORKS = {"vgg19": "vgg19_places", "compact": "compact"}
 _GUIDED_RADIUS = 17.0
@@ -55,6 +55,11 @@ class PhotoWCT(Levelwise):
 
     smoothing: Literal["closed-form", "guided", "none"] = option("closed-form", "the second step")
     fidelity: float = option(1e-4, "how much the smoothing keeps to the stylized picture", least=1e-6, most=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.smoothing != "closed-form":
+            refuse_unused(self, ("fidelity",), f"with smoothing={self.smoothing}")
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:
         """See `Transfer.transferred`."""

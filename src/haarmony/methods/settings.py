@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields
 from math import inf, isfinite
 from types import NoneType, UnionType
@@ -26,6 +26,11 @@ def option(default: T, text: str, *, least: float = -inf, most: float = inf) -> 
     """
     found: T = field(default=default, metadata={"text": text, "least": least, "most": most})
     return found
+
+
+def seed_option(text: str) -> int:
+    """The seed of what a method draws at random, 0 where nothing is said."""
+    return option(0, text, least=0, most=2**32 - 1)
 
 
 class Setting(NamedTuple):
@@ -59,6 +64,22 @@ def check_settings(options: Any) -> None:
             raise InputError(_complaint(one.name, kind, one.metadata, value))
 
 
+def refuse_unused(options: Any, names: Sequence[str], why: str) -> None:
+    """See that options which count for nothing were left alone.
+
+    Args:
+        options: of a dataclass.
+        names: of its options.
+        why: they count for nothing.
+
+    Raises:
+        InputError: for one that has another value than by itself.
+    """
+    for one in fields(options):
+        if one.name in names and getattr(options, one.name) != one.default:
+            raise InputError(f"{one.name} counts for nothing {why}: leave it out")
+
+
 def read_settings(options: type[Any], given: Mapping[str, str]) -> dict[str, Any]:
     """Options as text: numbers, words, `true` and `false`, `none`, lists with commas, sizes such as 640x480.
 
@@ -84,7 +105,16 @@ def _kinds(options: type[Any]) -> Iterator[tuple[Field[Any], Any]]:
 
 
 def _complaint(name: str, kind: Any, limits: Mapping[str, Any], value: Any) -> str:
+    if isinstance(value, tuple) and len(value) == 2 and _is_size(kind):
+        value = "x".join(map(str, value[::-1]))
     return f"{name} is {_described(kind, limits)}, got {value!r}"
+
+
+def _is_size(kind: Any) -> bool:
+    """Whether a kind is a height and a width, or those and none."""
+    if get_origin(kind) in (Union, UnionType):
+        return any(map(_is_size, get_args(kind)))
+    return get_origin(kind) is tuple and get_args(kind)[-1] is not Ellipsis
 
 
 def _read(kind: Any, text: str) -> Any:
@@ -94,8 +124,7 @@ def _read(kind: Any, text: str) -> Any:
             return None
         return _read(next(one for one in within if one is not NoneType), text)
     if origin is tuple:
-        is_size = within[-1] is not Ellipsis
-        parts = text.lower().split("x")[::-1] if is_size else text.split(",")
+        parts = text.lower().split("x")[::-1] if _is_size(kind) else text.split(",")
         return tuple(_read(within[0], part.strip()) for part in parts if part.strip())
     if kind is bool:
         if text.lower() not in _TRUTHS:
@@ -129,8 +158,10 @@ def _described(kind: Any, limits: Mapping[str, Any]) -> str:
     if origin is Literal:
         return " or ".join((", ".join(map(str, within[:-1])), str(within[-1]))[len(within) == 1 :])
     if origin is tuple:
-        if within[-1] is not Ellipsis:
-            return "a size such as 640x480"
+        if _is_size(kind):
+            least, most = limits.get("least", -inf), limits.get("most", inf)
+            sides = f", sides from {least:g} to {most:g}" if isfinite(most) else ""
+            return f"a size such as 640x480{sides}"
         return f"a list with commas, each {_described(within[0], limits)}"
     if kind is bool:
         return "true or false"
@@ -138,7 +169,7 @@ def _described(kind: Any, limits: Mapping[str, Any]) -> str:
         noun = "a whole number" if kind is int else "a number"
         least, most = limits.get("least", -inf), limits.get("most", inf)
         if isfinite(least) and isfinite(most):
-            return f"{noun} from {least:g} to {most:g}"
+            return f"{noun} from {least:.10g} to {most:.10g}"
         if isfinite(least):
             return f"{noun}, {least:g} or more"
         return noun

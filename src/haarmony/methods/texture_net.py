@@ -20,7 +20,7 @@ from haarmony.errors import InputError
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture
 from haarmony.methods.colours import offered, restored
 from haarmony.methods.method import Example, Masks, Styles, Transfer, Watch, unwatched
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, refuse_unused, seed_option
 from haarmony.methods.stylists import in_style, known_stylist, texture_of
 from haarmony.networks.texture_net import TextureGenerator
 from haarmony.networks.transform_net import TransformNet
@@ -51,7 +51,7 @@ class TextureNet(Transfer):
         "mondrian", "a style or texture: a name, or a file by haarmony train texture-net"
     )
     size: tuple[int, int] | None = option(None, "of a texture, such as 512x512", least=8, most=8192)
-    seed: int = option(0, "of a texture's noise", least=0)
+    seed: int = seed_option("of a texture's noise")
     preserve: Literal["none", "luminance"] = option(
         "none", "keep the content's colours by transferring luminance alone"
     )
@@ -80,6 +80,7 @@ class TextureNet(Transfer):
         if not self.takes_content:
             if content is not None or style is not None or content_mask is not None or style_mask is not None:
                 raise InputError(f"{self.style_name} makes a texture from noise: leave content and style out")
+            refuse_unused(self, ("strength", "preserve", "side"), "where a texture is made of noise")
             if self.size is None:
                 raise InputError("a texture has no content to take its size from: give size, such as 512x512")
             network = known_stylist(self.style_name, prefix=_PREFIX, device=usable(self.device)).network
@@ -88,6 +89,7 @@ class TextureNet(Transfer):
                 return to_picture(texture_of(network, self.size, self.seed))
         if self.size is not None:
             raise InputError("the result has the content's size: leave size out")
+        refuse_unused(self, ("seed",), "where a content gets a style")
         return super().__call__(content, style, content_mask=content_mask, style_mask=style_mask, watch=watch)
 
     def transferred(self, content: Example, styles: Sequence[Example], watch: Watch) -> Tensor:

@@ -9,6 +9,7 @@ coarse to fine, so that structures larger than the reach of the network come out
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -20,13 +21,13 @@ from torch import Tensor
 
 from haarmony.descent import Objective, Optimiser, minimise
 from haarmony.devices import full_precision
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.losses import StyleLoss
 from haarmony.media.image import Picture, to_pil
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture, to_tensor
 from haarmony.methods.method import Example, Masks, Method, Step, Styles, Watch, unwatched
 from haarmony.methods.optimised import enlarged, fitted, resized, scales, style_terms
-from haarmony.methods.settings import option
+from haarmony.methods.settings import option, seed_option
 from haarmony.moments import Moments
 from haarmony.networks.backbone import Backbone
 from haarmony.networks.backbones import load_backbone
@@ -42,7 +43,9 @@ class TextureSynthesis(Method):
     takes_style: ClassVar[bool] = False
     takes_masks: ClassVar[bool] = False
 
-    size: tuple[int, int] | None = option(None, "of the result; none for the example's", least=8, most=4096)
+    size: tuple[int, int] | None = option(
+        None, "of the result; none for the example's, reduced to side", least=8, most=4096
+    )
     steps: int = option(200, "of descent, at most, at every scale", least=1)
     loss: StyleLoss = option("gram", "of style")
     layers: tuple[str, ...] | None = option(None, "of the backbone; none for its own choice")
@@ -51,7 +54,7 @@ class TextureSynthesis(Method):
     scales: int = option(3, "from coarse to fine, each twice the size", least=1, most=5)
     optimiser: Optimiser = option("lbfgs", "L-BFGS, or Adam, which needs less memory and more steps")
     flat: float = option(1e-3, "stop when 20 steps gain less than this share of the loss", least=0)
-    seed: int = option(0, "of the noise", least=0)
+    seed: int = seed_option("of noise, and of the waves of mmd-rbf")
     backbone: str = option("vgg19", "vgg19, compact, or a VGG's, ResNet's or EfficientNet-lite's state dict")
 
     def __call__(
@@ -105,7 +108,15 @@ class TextureSynthesis(Method):
         backbone = load_backbone(self.backbone, example.device)
         layers = self.layers or backbone.style_layers
         backbone.check(layers)
-        example = resized(example, fitted(_size(example), self.side)).clamp(0, 1)
+        whole = _size(example)
+        example = resized(example, fitted(whole, self.side)).clamp(0, 1)
+        if _size(example) != whole:
+            warnings.warn(
+                f"the example was reduced from {whole[1]} x {whole[0]} to {example.shape[-1]} x "
+                f"{example.shape[-2]}, and its texture with it: give a larger side for more detail",
+                HaarmonyWarning,
+                stacklevel=2,
+            )
         wanted = self.size or _size(example)
         sizes = list(scales(wanted, max(wanted), self.scales, 2 * backbone.smallest))
         made = self._noise(example, sizes[0])

@@ -50,7 +50,7 @@ class TransformNet(nn.Module):
         self, styles: int = 1, *, width: int = 32, blocks: int = 5, kind: Normalisation = "instance"
     ) -> None:
         super().__init__()
-        self.styles = styles
+        self.styles, self.width, self.blocks, self.kind = styles, width, blocks, kind
 
         def layer(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Layer:
             return Layer(inputs, outputs, kernel, styles, kind, stride=stride)

@@ -31,6 +31,8 @@ from haarmony.training.schedule import learning_rate
 from haarmony.training.validation import psnr, sheet, squares
 
 CHECKPOINT = "imagined.pt"
+_SMALLEST = 16
+"""Of a crop: less has no statistics at level 4, which is reduced eightfold."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class ImaginedSettings:
     style_weight: float = 3.0
     recolour: float = 0.5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < _SMALLEST:
+            raise InputError(f"the size of a crop is {_SMALLEST} or more, got {self.size}")
 
 
 def imagined_loss(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from torch import Tensor, nn
 
 from haarmony.errors import InputError
 from haarmony.losses import gram, total_variation
+from haarmony.methods.settings import check_settings, option, refuse_unused, seed_option
 from haarmony.networks.backbone import Backbone
 from haarmony.networks.backbones import load_backbone
 from haarmony.networks.normalisation import Normalisation
 from haarmony.networks.stylists import read_stylist, save_stylist
 from haarmony.networks.texture_net import TextureGenerator
-from haarmony.networks.transform_net import TransformNet, with_styles
+from haarmony.networks.transform_net import SMALLEST, TransformNet, with_styles
 from haarmony.training.checkpoint import load_checkpoint, resume, save_checkpoint
 from haarmony.training.photos import crops
 from haarmony.training.precision import half_precision
@@ -50,39 +51,30 @@ class StylistSettings:
     """What a run is made of; stored with its checkpoint, and a checkpoint of other settings is refused.
 
     Attributes:
-        steps: of descent.
-        size: side of the square pictures that it sees, in pixels.
-        batch: pictures a step.
-        learning_rate: the peak; linear warm-up, then a cosine to 2 % of it.
-        style_weight: of the style beside the content.
-        smoothness: weight of the total variation.
-        lattice: weight of what repeats with the network's strides; see `lattice_pattern`.
-        diversity: of a texture: how much it counts that the textures of a batch differ (Ulyanov et al., CVPR
-            2017, eq. 3).
-        style_side: long side of the styles' copies, in pixels, which sets the size of their strokes.
-        width: channels of the network's first layer.
-        depth: residual blocks; of a texture, scales.
-        kind: of normalisation.
-        backbone: whose features the loss looks at.
-        seed: of everything random.
-        half: compute in bfloat16 where the processor is quick at it.
+        learning_rate: linear warm-up to it, then a cosine to 2 % of it.
+        lattice: see `lattice_pattern`.
+        diversity: of the textures of a batch (Ulyanov et al., CVPR 2017, eq. 3).
+        style_side: which sets the size of the strokes.
     """
 
-    steps: int = 4000
-    size: int = 128
-    batch: int = 4
-    learning_rate: float = 1e-3
-    style_weight: float = 10.0
-    smoothness: float = 0.0
-    lattice: float = 0.0
-    diversity: float = 0.0
-    style_side: int = 384
-    width: int = 32
-    depth: int = 5
-    kind: Normalisation = "instance"
-    backbone: str = "vgg19"
-    seed: int = 0
-    half: bool = True
+    steps: int = option(4000, "of descent", least=0)
+    size: int = option(128, "side of the pictures, in pixels", least=SMALLEST)
+    batch: int = option(4, "pictures a step", least=1)
+    learning_rate: float = option(1e-3, "the peak", least=0)
+    style_weight: float = option(10.0, "of the style beside the content", least=0)
+    smoothness: float = option(0.0, "weight of the total variation", least=0)
+    lattice: float = option(0.0, "weight of what repeats with the network's strides", least=0)
+    diversity: float = option(0.0, "how much it counts that textures differ", least=0)
+    style_side: int = option(384, "long side of the styles' copies, in pixels", least=SMALLEST)
+    width: int = option(32, "channels of the first layer", least=1)
+    depth: int = option(5, "residual blocks; of a texture, scales", least=1)
+    kind: Normalisation = option("instance", "of normalisation")
+    backbone: str = option("vgg19", "whose features the loss looks at")
+    seed: int = seed_option("of everything random")
+    half: bool = option(True, "compute in bfloat16 where the processor is quick at it")
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 TEXTURE = StylistSettings(steps=1500, batch=4, size=192, width=8, depth=5, style_side=256)
@@ -121,6 +113,7 @@ def train_styles(
     Raises:
         InputError: for settings, or a file, that do not go with the styles.
     """
+    refuse_unused(settings, ("diversity",), "where pictures get a style")
     torch.manual_seed(settings.seed)
     known: tuple[str, ...] = ()
     if begun is None:
@@ -129,6 +122,7 @@ def train_styles(
         network = TransformNet(len(styles), width=settings.width, blocks=settings.depth, kind=settings.kind)
     else:
         network, known = _begun(begun, styles)
+        settings = _of_network(settings, network, begun)
     names = (*known, *styles)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     backbone = _watching(settings.backbone, device)
@@ -197,8 +191,11 @@ def train_texture(
         log_every: steps between two lines of progress and two checkpoints.
 
     Raises:
-        InputError: for a size that the scales do not divide.
+        InputError: for a size that the scales do not divide, or settings that count for nothing.
     """
+    refuse_unused(settings, ("style_weight", "lattice"), "where a texture is learnt")
+    if settings.diversity and settings.batch == 1:
+        raise InputError("a texture differs from others of its batch: give a batch of 2 or more")
     torch.manual_seed(settings.seed)
     network = TextureGenerator(scales=settings.depth, width=settings.width, kind=settings.kind)
     if settings.size % network.step:
@@ -221,7 +218,7 @@ def train_texture(
             made = network(noise(step, settings.batch))
             seen = backbone.features(made, style_layers)
         same = settings.smoothness * total_variation(made) if settings.smoothness else 0.0
-        if settings.diversity and settings.batch > 1:
+        if settings.diversity:
             same = same - settings.diversity * diversity(made)
         return style_distance(seen, wanted).mean() + same
 
@@ -308,9 +305,18 @@ def _begun(begun: Path, styles: Mapping[str, Tensor]) -> tuple[TransformNet, tup
         raise InputError(f"{begun} has no scales and shifts of styles: give a network of train conditional")
     if twice := sorted(styles.keys() & set(trained.styles)):
         raise InputError(f"{begun} knows {', '.join(twice)} already: give another name")
-    width, blocks = old.down[0].conv.out_channels, len(old.first)  # type: ignore[union-attr]
-    grown = TransformNet(old.styles + len(styles), width=int(width), blocks=blocks)  # type: ignore[arg-type]
+    grown = TransformNet(old.styles + len(styles), width=old.width, blocks=old.blocks)
     return with_styles(old, grown), trained.styles
+
+
+def _of_network(settings: StylistSettings, network: TransformNet, begun: Path) -> StylistSettings:
+    """The settings with the make of a network that is gone on with."""
+    make = {"width": network.width, "depth": network.blocks, "kind": network.kind}
+    usual = StylistSettings()
+    for name, own in make.items():
+        if getattr(settings, name) not in (own, getattr(usual, name)):
+            raise InputError(f"{begun} has a {name} of {own}: leave it out")
+    return replace(settings, **make)  # type: ignore[arg-type]
 
 
 def _keep_others(network: TransformNet, known: int) -> None:
