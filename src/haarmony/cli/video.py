@@ -44,7 +44,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="OUT",
         required=True,
         help=".mp4, .m4v, .mkv (H.264, or HEVC for more than 8 bits), .mov (ProRes) or .webm (AV1); "
-        "replaced if there",
+        "replaced if there; or a folder without pictures, its name ending in a slash, for numbered frames",
     )
     parser.add_argument(
         "--model", default="compact", help="compact (the default), vgg19 or vgg19_sum; see haarmony models"
