@@ -1,10 +1,13 @@
 """`haarmony evaluate` as a user runs it, on two small pairs."""
 
 import csv
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +187,28 @@ def test_a_pair_that_cannot_be_measured_keeps_no_other_from_the_page(
     assert "truncated" in page
     assert page.count("data:image/jpeg;base64,") == 2 * 3 + 1 + 2
     assert len(rows(tmp_path / "out", "cost.csv")) == 1
+
+
+def test_a_full_disk_is_told_with_the_file(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write, out = Path.write_text, tmp_path / "out"
+
+    def full(self: Path, text: str, *given: Any) -> int:
+        write(self, text[: len(text) // 2], *given)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    command = ["evaluate", str(pairs), "-o", str(out), "--methods", "none", "--only", "one", "--quiet"]
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"haarmony: {str(out / 'settings.json')!r}: No space left on device\n"
+    monkeypatch.undo()
+    assert main(command) == 0
+    (out / "measured/untouched/one.json").unlink()
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(command) == 2
+    said = f"haarmony: {str(out / 'measured/untouched/one.json')!r}: No space left on device\n"
+    assert capsys.readouterr().err == said
 
 
 def test_self_reference(tmp_path: Path) -> None:

@@ -35,3 +35,14 @@ def test_an_error_about_another_file_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write()
     assert caught.value.filename == str(tmp_path / "other")
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "out.png"):
+            raise OSError(errno.ENOSPC, "No space left on device")  # as writing does, which names none
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write()
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "out.png"))
+    assert list(tmp_path.iterdir()) == []

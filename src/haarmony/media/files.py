@@ -1,13 +1,17 @@
 """Files that are whole or absent."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 StrPath: TypeAlias = str | os.PathLike[str]
+
+_FULL: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+"""What only writing can end with: no space on the disk, or none for this user or this file."""
 
 
 @contextmanager
@@ -22,7 +26,8 @@ def beside(path: StrPath) -> Iterator[Path]:
         path: The file to write. Its folder must exist.
 
     Raises:
-        OSError: The file cannot be renamed. One about the hidden file names the target in its place.
+        OSError: The file cannot be renamed. One about the hidden file names the target in its place, and so
+            does one of a full disk, which names none.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
@@ -75,10 +80,11 @@ def probe(path: StrPath) -> None:
 
 @contextmanager
 def _named_for(path: StrPath, temporary: Path) -> Iterator[None]:
-    """Let an error about the hidden file name the one that the caller knows."""
+    """Let an error about the hidden file, or of a full disk, name the file that the caller knows."""
     try:
         yield
     except OSError as error:
-        if str(error.filename) != str(temporary):
+        is_full = error.filename is None and error.errno in _FULL
+        if not is_full and str(error.filename) != str(temporary):
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
