@@ -345,6 +345,8 @@ def test_out_of_memory_is_said_as_such_and_no_larger_size_is_tried(
         (["PAIRS", "--methods", "reinhard,reinhard"], "more than one contender"),
         (["PAIRS", "--only", "nine"], "no pair 'nine'"),
         (["PAIRS", "--outputs", "x"], "NAME=DIR"),
+        (["PAIRS", "--outputs", "x=nowhere"], "expected one of results of x"),
+        (["PAIRS", "--cost-limit", "nan"], "a limit is a number of seconds above 0, got nan"),
         (["PAIRS", "--outputs", "../x=y"], "leave slashes out"),
         (["PAIRS", "--outputs", "..=y"], "leave slashes out"),
         (["PAIRS", "--size", "3"], "32 pixels or more"),
@@ -362,6 +364,31 @@ def test_mistakes_are_told_in_one_line(
     said = capsys.readouterr().err
     assert why in said
     assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--only", "b"], "no pair 'b'"),
+        (["--edges", "sobel"], "expected MODULE:FUNCTION"),
+        (["--seed", "-1"], "a seed is 0 or more, got -1"),
+        (["--same"], "two photos are named a"),
+    ],
+)
+def test_mistakes_about_photos_leave_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "a.jpg") if arguments == ["--same"] else ("a.png",):
+        Image.fromarray(scene(5)[:64, :120]).save(tmp_path / "photos" / name)
+    given = [] if arguments == ["--same"] else arguments
+    out = tmp_path / "out"
+    assert main(["evaluate", "--self-reference", str(tmp_path / "photos"), "-o", str(out), *given]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert said.count("\n") == 1
+    assert not out.exists()
 
 
 def test_an_interval_holds_the_median_and_is_the_seeds() -> None:
