@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from haarmony.media.files import beside, probe, replacing
+from haarmony.errors import InputError
+from haarmony.media.files import beside, probe, refuse_replacing, replacing
 
 
 def test_an_error_names_the_file_that_the_caller_knows(tmp_path: Path) -> None:
@@ -46,3 +47,15 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
         write()
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "out.png"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:
+    here, link, other = (tmp_path / name for name in ("day.png", "link.png", "other.png"))
+    here.touch()
+    link.symlink_to(here)
+    for output in (here, link, str(here)):
+        with pytest.raises(InputError, match="is also an input and would be lost"):
+            refuse_replacing(output, [other, None, 3, here])
+    refuse_replacing(other, [here, link])
+    refuse_replacing("x" * 5000, [here])
+    refuse_replacing(here, ["a\0b"])

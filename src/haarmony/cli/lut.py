@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from haarmony.cli.console import complain, say, working
 from haarmony.cli.inputs import open_style
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import HaarmonyError, InputError
+from haarmony.media.files import refuse_replacing
 
 APPLY: Final = "lut apply"
 

@@ -12,8 +12,8 @@ from haarmony.cli import by_method
 from haarmony.cli.arguments import Excusing, Instead, add_device
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.methods.method import Method

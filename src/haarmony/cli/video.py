@@ -9,8 +9,8 @@ from typing import Any, Final
 from haarmony.cli.arguments import Instead, add_device
 from haarmony.cli.console import counting, say, working
 from haarmony.cli.inputs import open_style
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 _TIME: Final = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d+)?)")
 

@@ -3,10 +3,12 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
+
+from haarmony.errors import InputError
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -76,6 +78,31 @@ def probe(path: StrPath) -> None:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def refuse_replacing(output: StrPath, inputs: Iterable[object]) -> None:
+    """Let an output replace a file, but never one of the inputs.
+
+    Args:
+        output: The file or folder to be written.
+        inputs: What is read; those that are no paths do not count.
+
+    Raises:
+        InputError: The output is one of the inputs, by whatever name.
+    """
+    for path in inputs:
+        if isinstance(path, (str, os.PathLike)) and _is_same(output, path):
+            raise InputError(
+                f"{str(output)!r} is also an input and would be lost: give the output another name"
+            )
+
+
+def _is_same(one: StrPath, other: StrPath) -> bool:
+    """Whether two paths are of one file that is there."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
