@@ -351,6 +351,7 @@ def test_out_of_memory_is_said_as_such_and_no_larger_size_is_tried(
         (["PAIRS", "--outputs", "..=y"], "leave slashes out"),
         (["PAIRS", "--size", "3"], "32 pixels or more"),
         (["PAIRS", "--cost-sizes", "big"], "number of pixels"),
+        (["PAIRS", "--cost-sizes", "128²"], "number of pixels"),
         (["PAIRS", "--edges", "sobel"], "expected MODULE:FUNCTION"),
         (["PAIRS", "--edges", "no.such:sobel"], "No module named 'no'"),
         (["PAIRS", "--edges", "math:sobel"], "no attribute 'sobel'"),

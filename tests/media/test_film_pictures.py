@@ -50,6 +50,13 @@ def test_pictures_come_in_the_order_of_their_numbers(folder):
     assert open_film(folder, rate=30000 / 1001).header.average_rate == Fraction(30000, 1001)
 
 
+def test_digits_that_are_no_numbers_may_be_in_names(tmp_path):
+    for name in ("1²10", "1²9", "²", "٣"):
+        Image.fromarray(picture(0)).save(tmp_path / f"{name}.png")
+    names = [path.stem for path in open_film(tmp_path).files]
+    assert names.index("1²9") < names.index("1²10")
+
+
 def test_sixteen_bits_stay_sixteen(tmp_path):
     path = tmp_path / "deep"
     path.mkdir()

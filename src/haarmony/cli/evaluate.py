@@ -121,6 +121,6 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _size(text: str) -> int:
-    if not text.isdigit() or int(text) < 16:
+    if not text.isdecimal() or int(text) < 16:
         raise InputError(f"a size of --cost-sizes is a number of pixels, 16 or more, got {text!r}")
     return int(text)

@@ -191,7 +191,7 @@ def _no_frames(source: Film, files: list[Path]) -> list[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     """The pictures in a folder that can be written too, in the order of the numbers in their names."""
-    return sorted((file for file in folder.iterdir() if writable(file) and is_picture(file)), key=_numbered)
+    return sorted((file for file in folder.iterdir() if writable(file) and is_picture(file)), key=by_number)
 
 
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
@@ -203,6 +203,7 @@ def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
     return np.rint(samples * (np.iinfo(dtype).max / white)).astype(dtype)
 
 
-def _numbered(path: Path) -> list[tuple[bool, int | str]]:
+def by_number(path: Path) -> list[tuple[bool, int | str]]:
+    """A key that sorts files by the numbers in their names: 2.png before 10.png."""
     parts = re.split(r"(\d+)", path.name)
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in parts]

@@ -15,10 +15,11 @@ from PIL import Image
 
 from haarmony.errors import InputError
 from haarmony.media.film import open_film
+from haarmony.media.film_folder import by_number
 from haarmony.media.film_settings import fingerprint
 from haarmony.media.kinds import MaskLike, to_mask
 from haarmony.media.mask import Mask, mask_of
-from haarmony.media.opening import named
+from haarmony.media.opening import is_picture, named
 from haarmony.regions import Regions
 
 PICTURES = {".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
@@ -73,7 +74,8 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
     """
     path = Path(masks) if isinstance(masks, (str, os.PathLike)) else None
     if path is not None and path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES)
+        there = (one for one in path.iterdir() if one.suffix.lower() in PICTURES and is_picture(one))
+        files = sorted(there, key=by_number)
         if not files:
             raise InputError(f"{str(masks)!r} has no masks: give a folder of pictures, one for every frame")
         return FrameMasks(names, _in_turn(files, size))
