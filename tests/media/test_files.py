@@ -1,10 +1,11 @@
 import errno
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from haarmony.errors import InputError
-from haarmony.media.files import beside, probe, refuse_replacing, replacing
+from haarmony.media.files import beside, made_folder, probe, refuse_replacing, replacing
 
 
 def test_an_error_names_the_file_that_the_caller_knows(tmp_path: Path) -> None:
@@ -47,6 +48,20 @@ def test_a_full_disk_names_the_file(tmp_path: Path) -> None:
         write()
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "out.png"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_made_and_stays_if_something_is_in_it(tmp_path: Path) -> None:
+    for stop in (None, KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), made_folder(tmp_path / "new/empty"):
+            assert (tmp_path / "new/empty").is_dir()
+            if stop:
+                raise stop
+        assert list(tmp_path.iterdir()) == []
+    with made_folder(tmp_path / "new/full"):
+        (tmp_path / "new/full/file").touch()
+    with made_folder(tmp_path / "new/empty"), made_folder(tmp_path / "new/full"):
+        pass
+    assert list((tmp_path / "new").iterdir()) == [tmp_path / "new/full"]
 
 
 def test_an_output_that_is_an_input_is_refused(tmp_path: Path) -> None:

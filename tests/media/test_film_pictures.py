@@ -190,8 +190,17 @@ def test_a_damaged_picture_is_told(folder):
         list(open_film(folder).frames())
 
 
+def test_a_frame_that_is_a_lost_link_is_told(folder):
+    (folder / "shot5.png").unlink()
+    (folder / "shot5.png").symlink_to("nowhere.png")
+    (folder / "shot6x.png").mkdir()
+    with pytest.raises(ImageError, match=r"shot5.png' does not exist"):
+        list(open_film(folder).frames())
+
+
 def test_a_folder_without_pictures_is_told(tmp_path):
-    with pytest.raises(FilmError, match="has no pictures"):
+    Image.fromarray(picture(0)).save(tmp_path / "1.bmp")
+    with pytest.raises(FilmError, match=r"has no pictures of \.jpg .*\.tif"):
         open_film(tmp_path)
 
 

@@ -80,6 +80,26 @@ def probe(path: StrPath) -> None:
             temporary.unlink()
 
 
+@contextmanager
+def made_folder(folder: StrPath) -> Iterator[None]:
+    """Make a folder, with those above it, for the block to write in.
+
+    What was made and is empty at the end of the block is removed again.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    place = Path(folder)
+    missing = [one for one in (place, *place.parents) if not one.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for one in missing:
+                one.rmdir()
+
+
 def refuse_replacing(output: StrPath, inputs: Iterable[object]) -> None:
     """Let an output replace a file, but never one of the inputs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from haarmony.errors import FilmError, Interrupted
 from haarmony.media.ahead import ahead
-from haarmony.media.files import StrPath, replacing
+from haarmony.media.files import StrPath, made_folder, replacing
 from haarmony.media.film import Colour, Film, FilmHeader, Frame
 from haarmony.media.film_settings import begun_with, refuse_change
-from haarmony.media.opening import is_picture, named
-from haarmony.media.sink import writable, write_bands, written_depth
+from haarmony.media.opening import named
+from haarmony.media.sink import WRITTEN, writable, write_bands, written_depth
 from haarmony.media.source import Header, open_source
 
 USUAL_RATE: Final = Fraction(25)
@@ -38,7 +38,10 @@ class FolderFilm:
         self.is_cut_short = False
         self.files = _pictures(path)
         if not self.files:
-            raise FilmError(f"{named(path)} has no pictures: give a film, or a folder of numbered pictures")
+            raise FilmError(
+                f"{named(path)} has no pictures of {' '.join(WRITTEN)}: "
+                "give a film, or a folder of numbered pictures"
+            )
         with open_source(self.files[0]) as source:
             first = source.header
         self.header = FilmHeader(
@@ -153,18 +156,14 @@ def _begun(folder: Path, source: Film, now: Mapping[str, Any], *, resume: bool) 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
     """Make the folder, and the name of its settings; if the block fails before a frame is there, undo it."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
     kept = folder / _SETTINGS
-    try:
-        yield kept
-    except BaseException:
-        if not _pictures(folder):
-            kept.unlink(missing_ok=True)
-            with suppress(OSError):
-                for place in missing:
-                    place.rmdir()
-        raise
+    with made_folder(folder):
+        try:
+            yield kept
+        except BaseException:
+            if not _pictures(folder):
+                kept.unlink(missing_ok=True)
+            raise
 
 
 def _write(target: Path, source: Film, frame: Frame) -> None:
@@ -191,7 +190,8 @@ def _no_frames(source: Film, files: list[Path]) -> list[Path]:
 
 def _pictures(folder: Path) -> list[Path]:
     """The pictures in a folder that can be written too, in the order of the numbers in their names."""
-    return sorted((file for file in folder.iterdir() if writable(file) and is_picture(file)), key=by_number)
+    there = (file for file in folder.iterdir() if writable(file) and not file.name.startswith("."))
+    return sorted((file for file in there if not file.is_dir()), key=by_number)
 
 
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
