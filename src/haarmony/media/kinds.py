@@ -95,12 +95,21 @@ def to_mask(mask: MaskLike, *, size: tuple[int, int]) -> Mask:
         return mask
     if isinstance(mask, (str, os.PathLike)):
         return read_mask(mask, size=size)
-    if isinstance(mask, Tensor):
-        if not _holds_values(mask):
-            raise InputError(f"expected a mask of values in memory, got one {mask.layout} on {mask.device}")
-        mask = mask.detach().cpu()
-        mask = (mask.float() if mask.dtype == torch.bfloat16 else mask).numpy()
-    return as_mask(mask, size=size)
+    return as_mask(mask_array(mask), size=size)
+
+
+def mask_array(mask: NDArray[Any] | Tensor) -> NDArray[Any]:
+    """The labels or weights of a mask, of whatever kind, as an array.
+
+    Raises:
+        InputError: for a tensor that holds none.
+    """
+    if not isinstance(mask, Tensor):
+        return np.asarray(mask)
+    if not _holds_values(mask):
+        raise InputError(f"expected a mask of values in memory, got one {mask.layout} on {mask.device}")
+    values = mask.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def _of_picture(picture: Picture) -> tuple[Tensor, Callable[[Tensor], Picture]]:

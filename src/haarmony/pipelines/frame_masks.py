@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
-from haarmony.errors import InputError
+from haarmony.errors import ImageError, InputError
 from haarmony.media.film import open_film
 from haarmony.media.film_folder import by_number
 from haarmony.media.film_settings import fingerprint
-from haarmony.media.kinds import MaskLike, to_mask
+from haarmony.media.kinds import MaskLike, mask_array, to_mask
 from haarmony.media.mask import Mask, mask_of
 from haarmony.media.opening import is_picture, named
 from haarmony.regions import Regions
@@ -86,12 +85,20 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
 
 
 def mask_identity(mask: MaskLike | None) -> str | None:
-    """What tells one mask, or one file or folder of masks, from others; None for none."""
+    """What tells one mask, or one file or folder of masks, from others; None for none.
+
+    Raises:
+        ImageError: for a file that cannot be read.
+        InputError: for a tensor without values.
+    """
     if mask is None:
         return None
     if isinstance(mask, (str, os.PathLike)):
-        return fingerprint(Path(mask))
-    names, values = (mask.names, mask.values) if isinstance(mask, Mask) else ((), np.asarray(mask))
+        try:
+            return fingerprint(Path(mask))
+        except OSError as error:
+            raise ImageError(f"{named(mask)} cannot be read ({error.strerror}): check the path") from error
+    names, values = (mask.names, mask.values) if isinstance(mask, Mask) else ((), mask_array(mask))
     return hashlib.sha256(f"{names} {values.shape} {values.dtype}".encode() + values.tobytes()).hexdigest()
 
 
