@@ -1,6 +1,9 @@
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -122,10 +125,41 @@ def test_a_barycentre_can_be_saved_and_a_mix_by_maps_cannot(tmp_path: Path) -> N
 
 
 @ways
-@pytest.mark.parametrize("weights", [(-1, 2), (0, 0), (float("nan"), 1), (float("inf"), 1), ()])
+@pytest.mark.parametrize(
+    "weights",
+    [
+        (-1, 2),
+        (0, 0),
+        (float("nan"), 1),
+        (float("inf"), 1),
+        (1e308, 1e308),
+        (10**400, 1),
+        ("1", 1),
+        (None, 1),
+        (),
+    ],
+)
 def test_weights_that_are_no_shares_are_refused(by: str, weights: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="weights of styles are 0 or more"):
         mix([(style(1), weight) for weight in weights], by=by)
+
+
+@pytest.mark.parametrize(
+    "styles",
+    [None, "ab", style(1), [style(1)], [("a.safetensors", 1)], [(style(1), 1, 2)], [style(1), style(2)]],
+)
+def test_what_is_no_list_of_styles_and_weights_is_refused(styles: Any) -> None:
+    with pytest.raises(InputError, match="a list of pairs"):
+        mix(styles)
+
+
+def test_weights_may_be_numbers_of_any_kind() -> None:
+    wanted = mix([(style(1), 0.25), (style(2), 0.75)])
+    for weights in ((Fraction(1, 4), Fraction(3, 4)), (np.float32(1), np.int64(3)), (True, 3)):
+        mixed = mix((one, weight) for one, weight in zip((style(1), style(2)), weights, strict=True))
+        for site, labels in wanted.sites.items():
+            shares = [share for _, share in labels["whole"].parts]
+            assert [share for _, share in mixed.sites[site]["whole"].parts] == pytest.approx(shares)
 
 
 def test_what_does_not_fit_together_is_refused() -> None:

@@ -119,6 +119,25 @@ def with_fewer_than_no_pixels(path: Path) -> None:
     save_file(tensors, path, ABOUT)
 
 
+def with_a_site_of_no_model(path: Path) -> None:
+    made().save(path)
+    tensors = load_file(path)
+    more = {name.replace("encoder1", "encoder7"): x.clone() for name, x in tensors.items()}
+    save_file(tensors | more, path, ABOUT)
+
+
+def with_a_texture_of_many_colours(path: Path) -> None:
+    Style("compact", {"texture": {"whole": moments(0, 16)}}).save(path)
+
+
+def with_an_area_that_is_no_number(path: Path) -> None:
+    made(dict.fromkeys(LABELS, float("nan"))).save(path)
+
+
+def with_endless_areas(path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, path, {"haarmony style 1": "[" * 100_000})
+
+
 def with_a_foreign_tensor(path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, path, ABOUT)
 
@@ -148,6 +167,10 @@ DAMAGE = {
     "with a wrong shape": with_a_wrong_shape,
     "with a flipped exponent": with_a_flipped_exponent,
     "with fewer than no pixels": with_fewer_than_no_pixels,
+    "with a site of no model": with_a_site_of_no_model,
+    "with a texture of many colours": with_a_texture_of_many_colours,
+    "with an area that is no number": with_an_area_that_is_no_number,
+    "with endless areas": with_endless_areas,
     "with a foreign tensor": with_a_foreign_tensor,
     "without a model": without_a_model,
     "with broken areas": with_broken_areas,
@@ -162,6 +185,11 @@ def test_a_file_that_is_no_style_is_one_line(tmp_path: Path, damage) -> None:
         Style.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_style_of_sites_that_no_model_has_is_refused() -> None:
+    with pytest.raises(InputError, match="no model has a site 'encoder'"):
+        Style("compact", {"encoder": {"whole": moments(0)}})
 
 
 def test_the_file_says_which_haarmony_made_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ The clusters are a mixture of Gaussians with one spherical covariance, fitted by
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import index
 
 import torch
 import torch.nn.functional as F
@@ -160,10 +161,14 @@ def check_count(count: int) -> None:
     """Find out before any work whether there can be so many regions.
 
     Raises:
-        InputError: for less than 2 or more than 8.
+        InputError: for less than 2 or more than 8, and for what is no whole number.
     """
-    if not 2 <= count <= MOST:
-        raise InputError(f"regions are found in 2 to {MOST} kinds, got {count}")
+    try:
+        possible = 2 <= index(count) <= MOST
+    except TypeError:
+        possible = False
+    if not possible:
+        raise InputError(f"regions are found in 2 to {MOST} kinds, got {count!r}")
 
 
 def _described(view: View) -> Tensor:

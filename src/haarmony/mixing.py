@@ -7,9 +7,10 @@ other, to be saved and used again. Where all covariances commute, optimal transp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
-from typing import Final
+from collections.abc import Iterable, Sequence
+from math import inf, nan
+from numbers import Real
+from typing import Any, Final
 
 from haarmony.barycentre import barycentre
 from haarmony.errors import InputError
@@ -35,8 +36,11 @@ def mix(styles: Sequence[tuple[Style, float]], *, by: str = MIXES[0]) -> Style:
     Raises:
         InputError: for weights that are negative or all zero, and styles that do not fit together.
     """
-    check_mix(by, [weight for _, weight in styles])
-    kept = [(style, weight) for style, weight in styles if weight > 0]
+    pairs = list(styles) if isinstance(styles, Iterable) else [styles]
+    if not all(map(_is_pair, pairs)):
+        raise InputError("styles are given as a list of pairs (Style, weight): [(a, 0.7), (b, 0.3)]")
+    check_mix(by, [weight for _, weight in pairs])
+    kept = [(style, float(weight)) for style, weight in pairs if weight > 0]
     first = kept[0][0]
     if len(kept) == 1:
         return first
@@ -52,17 +56,28 @@ def mix(styles: Sequence[tuple[Style, float]], *, by: str = MIXES[0]) -> Style:
     )
 
 
-def check_mix(by: str, weights: Sequence[float]) -> None:
+def check_mix(by: str, weights: Sequence[Any]) -> None:
     """Find out before any work whether styles could be mixed so.
 
     Raises:
-        InputError: for an unknown way, and weights of which one is negative or not finite, or none above 0.
+        InputError: for an unknown way, and weights of which one is negative, not finite or no number, or none
+            above 0.
     """
     if by not in MIXES:
         raise InputError(f"unknown way to mix {by!r}: choose {' or '.join(MIXES)}")
-    if not all(isfinite(weight) and weight >= 0 for weight in weights) or not any(weights):
-        given = ", ".join(f"{weight:g}" for weight in weights) or "none"
-        raise InputError(f"the weights of styles are 0 or more, and one of them above 0, got {given}")
+    try:
+        numbers = [float(weight) if isinstance(weight, Real) else nan for weight in weights]
+    except OverflowError:
+        numbers = [inf]
+    if not all(weight >= 0 for weight in numbers) or not 0 < sum(numbers) < inf:
+        given = ", ".join(f"{weight:g}" for weight in numbers) or "none"
+        raise InputError(
+            f"the weights of styles are 0 or more, and their sum is finite and above 0, got {given}"
+        )
+
+
+def _is_pair(one: Any) -> bool:
+    return isinstance(one, (tuple, list)) and len(one) == 2 and isinstance(one[0], Style)
 
 
 def _by_label(styles: Sequence[tuple[Style, float]], site: str) -> dict[str, list[tuple[Moments, float]]]:

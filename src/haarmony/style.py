@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from math import inf
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from haarmony import texture
 from haarmony.errors import InputError
 from haarmony.matching import Target
 from haarmony.media.files import probe, replacing
@@ -27,6 +30,7 @@ from haarmony.moments import Moments
 
 _FORMAT = "haarmony style 1"
 _PARTS = ("count", "mean", "scatter")
+_SITES = re.compile(rf"(encoder|decoder)[1-4]|skip[1-3]\.(LH|HL|HH)|{texture.SITE}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,14 @@ class Style:
     sites: Mapping[str, Mapping[str, Target]]
     areas: dict[str, float] | None = None
     version: str = field(default_factory=lambda: version("haarmony"))
+
+    def __post_init__(self) -> None:
+        for site in self.sites:
+            if not _SITES.fullmatch(site):
+                raise InputError(
+                    f"no model has a site {site!r}: a style has statistics of sites such as encoder1, "
+                    f"skip2.LH, decoder3 or {texture.SITE}"
+                )
 
     def __add__(self, other: Style) -> Style:
         """The style of both pictures together: the Moments of equal labels are merged, pixel by pixel alike.
@@ -135,6 +147,8 @@ class Style:
             sites, areas = _sites(tensors), about["areas"]
             if areas is not None:
                 areas = {label: float(areas[label]) for label in areas}
+                if not all(0 <= area < inf for area in areas.values()):
+                    raise ValueError("an area is no number of pixels")
                 if any(areas.keys() != labels.keys() for labels in sites.values()):
                     raise ValueError("areas and moments are of different labels")
             return cls(str(about["model"]), sites, areas, str(about["version"]))
@@ -146,7 +160,7 @@ class Style:
             raise InputError(
                 f"cannot read a style from {path}: {error}; expected a .safetensors style file"
             ) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"the style {path} is damaged: make it anew from its picture") from error
 
 
@@ -183,6 +197,8 @@ def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:
     for name in sorted(tensors):
         site, rest = name.split("/", 1)
         label, part = rest.rsplit("/", 1)
+        if not _SITES.fullmatch(site):
+            raise ValueError(f"no model has a site {site!r}")
         if part != "count":
             continue
         parts = count, mean, scatter = [tensors[f"{site}/{label}/{part}"] for part in _PARTS]
@@ -193,6 +209,7 @@ def _sites(tensors: dict[str, Tensor]) -> dict[str, dict[str, Moments]]:
                 for x, shape in zip(parts, shapes, strict=True)
             )
             or count < 0
+            or (site == texture.SITE and mean.shape != (3,))
         ):
             raise ValueError(f"{site}/{label} holds no moments")
         sites.setdefault(site, {})[label] = Moments(count, mean, scatter)

@@ -90,6 +90,21 @@ def test_what_makes_no_sense_is_one_line(haarmony, album, arguments, saying):
     assert not Path("a.png").exists()
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("transfer", "{}", "dusk.png", "-o", "new/out/"), ("lut", "apply", "l.cube", "{}", "-o", "new/out")],
+)
+def test_a_folder_that_nothing_went_to_is_not_left_behind(haarmony, album, command):
+    haarmony("lut", "day.png", "dusk.png", "-o", "l.cube")
+    for names in (["nowhere.jpg"], ["nowhere.jpg", "in/2.jpg"]):
+        given = [one for word in command for one in (names if word == "{}" else [word])]
+        assert haarmony(*given).code == 2
+        assert not Path("new").exists()
+    Path("new/out").mkdir(parents=True)
+    assert haarmony(*given).code == 2
+    assert Path("new/out").is_dir()
+
+
 def test_controls_reach_the_picture(haarmony, here, photo):
     Image.new("L", (32, 24), 255).save("all.png")
     plain, protected, luminance, coarse = "plain.png", "protected.png", "luminance.png", "coarse.png"

@@ -1,10 +1,13 @@
 """`haarmony evaluate` as a user runs it, on two small pairs."""
 
 import csv
+import errno
 import json
+import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,6 +189,28 @@ def test_a_pair_that_cannot_be_measured_keeps_no_other_from_the_page(
     assert len(rows(tmp_path / "out", "cost.csv")) == 1
 
 
+def test_a_full_disk_is_told_with_the_file(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write, out = Path.write_text, tmp_path / "out"
+
+    def full(self: Path, text: str, *given: Any) -> int:
+        write(self, text[: len(text) // 2], *given)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    command = ["evaluate", str(pairs), "-o", str(out), "--methods", "none", "--only", "one", "--quiet"]
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"haarmony: {str(out / 'settings.json')!r}: No space left on device\n"
+    monkeypatch.undo()
+    assert main(command) == 0
+    (out / "measured/untouched/one.json").unlink()
+    monkeypatch.setattr(Path, "write_text", full)
+    assert main(command) == 2
+    said = f"haarmony: {str(out / 'measured/untouched/one.json')!r}: No space left on device\n"
+    assert capsys.readouterr().err == said
+
+
 def test_self_reference(tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -320,10 +345,13 @@ def test_out_of_memory_is_said_as_such_and_no_larger_size_is_tried(
         (["PAIRS", "--methods", "reinhard,reinhard"], "more than one contender"),
         (["PAIRS", "--only", "nine"], "no pair 'nine'"),
         (["PAIRS", "--outputs", "x"], "NAME=DIR"),
+        (["PAIRS", "--outputs", "x=nowhere"], "expected one of results of x"),
+        (["PAIRS", "--cost-limit", "nan"], "a limit is a number of seconds above 0, got nan"),
         (["PAIRS", "--outputs", "../x=y"], "leave slashes out"),
         (["PAIRS", "--outputs", "..=y"], "leave slashes out"),
         (["PAIRS", "--size", "3"], "32 pixels or more"),
         (["PAIRS", "--cost-sizes", "big"], "number of pixels"),
+        (["PAIRS", "--cost-sizes", "128²"], "number of pixels"),
         (["PAIRS", "--edges", "sobel"], "expected MODULE:FUNCTION"),
         (["PAIRS", "--edges", "no.such:sobel"], "No module named 'no'"),
         (["PAIRS", "--edges", "math:sobel"], "no attribute 'sobel'"),
@@ -337,6 +365,31 @@ def test_mistakes_are_told_in_one_line(
     said = capsys.readouterr().err
     assert why in said
     assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--only", "b"], "no pair 'b'"),
+        (["--edges", "sobel"], "expected MODULE:FUNCTION"),
+        (["--seed", "-1"], "a seed is 0 or more, got -1"),
+        (["--same"], "two photos are named a"),
+    ],
+)
+def test_mistakes_about_photos_leave_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], why: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "a.jpg") if arguments == ["--same"] else ("a.png",):
+        Image.fromarray(scene(5)[:64, :120]).save(tmp_path / "photos" / name)
+    given = [] if arguments == ["--same"] else arguments
+    out = tmp_path / "out"
+    assert main(["evaluate", "--self-reference", str(tmp_path / "photos"), "-o", str(out), *given]) == 2
+    said = capsys.readouterr().err
+    assert why in said
+    assert said.count("\n") == 1
+    assert not out.exists()
 
 
 def test_an_interval_holds_the_median_and_is_the_seeds() -> None:

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -95,5 +96,23 @@ def test_other_mistakes_are_one_line(haarmony, results):
         Path("s/secret").write_bytes(cut)
         assert "its secret has" in haarmony("study", "report", "s").err
     Path("s/secret").write_bytes(secret)
-    Path("s/study.json").write_text("{}")
-    assert "damaged" in haarmony("study", "report", "s").err
+    known = json.loads(Path("s/study.json").read_text("utf-8"))
+    known["items"][0]["outputs"] = 7
+    for damaged in ("{}", "[" * 100_000, json.dumps(known)):
+        Path("s/study.json").write_text(damaged)
+        result = haarmony("study", "report", "s")
+        assert result.code == 2
+        assert "damaged" in result.err
+
+
+def test_the_table_replaces_nothing_of_the_study(haarmony, results):
+    haarmony("study", "build", "pairs", *results, "-o", "s", "--voters", "2")
+    before = {path: path.read_bytes() for path in Path("s").rglob("*") if path.is_file()}
+    assert {path.name for path in before} >= {"study.json", "votes.sqlite", "secret", "invitations.txt"}
+    for path in before:
+        result = haarmony("study", "report", "s", "--csv", path)
+        assert (result.code, result.out) == (2, "")
+        assert "would be lost" in result.err
+    assert {path: path.read_bytes() for path in Path("s").rglob("*") if path.is_file()} == before
+    for _ in range(2):
+        assert haarmony("study", "report", "s", "--csv", "s/table.csv").code == 0

@@ -138,6 +138,9 @@ class TestShow:
         assert result.code == 0
         assert "\x1b" not in result.out
         assert result.out.count("\n") == 1 + 5  # a head, and a line a site
+        refused = haarmony("transfer", "day.png", "evil.safetensors", "-o", "out.png")
+        one_line(refused, "made by compact \\x1b[2J")
+        assert "\x1b" not in refused.err
 
 
 class TestMixing:

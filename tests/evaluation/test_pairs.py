@@ -74,3 +74,14 @@ def test_what_is_missing_is_said(tmp_path):
     picture(tmp_path / "a" / "style_mask.png")
     with pytest.raises(InputError, match="one mask"):
         read_pairs(tmp_path)
+
+
+def test_digits_that_are_no_numbers_may_be_in_names(tmp_path):
+    for name in ("²", "1²"):
+        picture(tmp_path / "pairs" / name / "content.png")
+        picture(tmp_path / "pairs" / name / "style.png")
+    pairs = {pair.name: pair for pair in read_pairs(tmp_path / "pairs")}
+    assert pairs.keys() == {"²", "1²"}
+    picture(tmp_path / "out" / "a.png")
+    with pytest.raises(InputError, match="nothing for pair ²"):
+        find_output(tmp_path / "out", pairs["²"])

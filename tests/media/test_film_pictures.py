@@ -50,6 +50,13 @@ def test_pictures_come_in_the_order_of_their_numbers(folder):
     assert open_film(folder, rate=30000 / 1001).header.average_rate == Fraction(30000, 1001)
 
 
+def test_digits_that_are_no_numbers_may_be_in_names(tmp_path):
+    for name in ("1²10", "1²9", "²", "٣"):
+        Image.fromarray(picture(0)).save(tmp_path / f"{name}.png")
+    names = [path.stem for path in open_film(tmp_path).files]
+    assert names.index("1²9") < names.index("1²10")
+
+
 def test_sixteen_bits_stay_sixteen(tmp_path):
     path = tmp_path / "deep"
     path.mkdir()
@@ -98,6 +105,79 @@ def test_a_folder_goes_on_where_it_was_stopped(folder, tmp_path):
     assert len(list(out.iterdir())) == 12
 
 
+def test_frames_do_not_mix_with_pictures_that_are_there(folder, tmp_path):
+    film = open_film(folder)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("not a picture")
+    assert copied(folder, out) == 12
+    kept = {path: path.read_bytes() for path in out.iterdir()}
+    for resume in (False, True):
+        with pytest.raises(FilmError, match=r"out' holds pictures, such as 'shot1.png', that would mix"):
+            write_film(out, film, film.frames, resume=resume)
+    assert {path: path.read_bytes() for path in out.iterdir()} == kept
+
+
+def stopped(film, out, *, after, **options):
+    def frames(start):
+        yield from film.frames(start, after)
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_film(f"{out}/", film, frames, **options)
+
+
+def test_what_was_stopped_begins_anew_without_its_frames(folder, tmp_path):
+    film = open_film(folder)
+    out = tmp_path / "out"
+    stopped(film, out, after=5, settings={"strength": 1})
+    stopped(film, out, after=2, settings={"strength": 0})
+    assert sorted(path.name for path in out.iterdir()) == [".haarmony.json", "shot1.png", "shot2.png"]
+    other = tmp_path / "other.mp4"
+    copied(folder, other)
+    with pytest.raises(FilmError, match=r"holds pictures, such as 'shot1.png'"):
+        copied(other, out)
+    (out / "holiday.jpg").write_bytes((out / "shot1.png").read_bytes())
+    for resume in (False, True):
+        with pytest.raises(FilmError, match=r"holds pictures, such as 'holiday.jpg'"):
+            write_film(out, film, film.frames, settings={"strength": 0}, resume=resume)
+    (out / "holiday.jpg").unlink()
+    assert write_film(out, film, film.frames, settings={"strength": 1}) == 12
+
+
+def test_a_folder_without_a_frame_is_not_left_behind(folder, tmp_path):
+    film = open_film(folder)
+    stopped(film, tmp_path / "new/out", after=0)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "out").mkdir()
+    stopped(film, tmp_path / "out", after=0)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_damaged_settings_are_told(folder, tmp_path):
+    film = open_film(folder)
+    stopped(film, tmp_path / "out", after=3)
+    (tmp_path / "out/.haarmony.json").write_text("{")
+    with pytest.raises(FilmError, match=r"haarmony.json' is damaged: remove it"):
+        write_film(tmp_path / "out", film, film.frames, resume=True)
+
+
+def test_what_is_made_beside_the_pictures_keeps_none_from_going_on(folder):
+    film = open_film(folder)
+    out = folder / "out"
+    stopped(film, out, after=5)
+    (folder / "film.mp4").write_bytes(b"what an interrupt left")
+    (folder / "._shot1.png").write_bytes(b"what a Mac leaves on a foreign disk")
+    film = open_film(folder)
+    assert write_film(out, film, film.frames, resume=True) == 12
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FilmError, match=r"file/' cannot be written \(File exists\)"):
+        copied(folder, f"{tmp_path / 'file'}/")
+
+
 def test_pictures_of_two_sizes_are_told(folder):
     Image.fromarray(picture(0, height=10)).save(folder / "shot5.png")
     with pytest.raises(FilmError, match=r"shot5.png' is 64 x 10, but the film began with 64 x 48"):
@@ -110,8 +190,17 @@ def test_a_damaged_picture_is_told(folder):
         list(open_film(folder).frames())
 
 
+def test_a_frame_that_is_a_lost_link_is_told(folder):
+    (folder / "shot5.png").unlink()
+    (folder / "shot5.png").symlink_to("nowhere.png")
+    (folder / "shot6x.png").mkdir()
+    with pytest.raises(ImageError, match=r"shot5.png' does not exist"):
+        list(open_film(folder).frames())
+
+
 def test_a_folder_without_pictures_is_told(tmp_path):
-    with pytest.raises(FilmError, match="has no pictures"):
+    Image.fromarray(picture(0)).save(tmp_path / "1.bmp")
+    with pytest.raises(FilmError, match=r"has no pictures of \.jpg .*\.tif"):
         open_film(tmp_path)
 
 

@@ -820,6 +820,12 @@ class TestWriting:
             Picture(np.zeros((4, 4, 3), np.float32), alpha=np.zeros((4, 5), np.float32)),
             Picture(np.full((4, 4, 3), np.nan, np.float32)),
             Picture(np.zeros((4, 4, 3), np.float32), depth=10),
+            Picture(np.zeros((4, 4, 3), np.uint8)),
+            Picture(np.zeros((4, 4, 3), np.float32).tolist()),
+            Picture(np.zeros((4, 4, 3), np.float32), alpha=np.zeros((4, 4), np.uint8)),
+            np.zeros((4, 4, 3), np.float32),
+            Image.new("RGB", (4, 4)),
+            None,
         ],
     )
     def test_arrays_that_are_no_picture(self, tmp_path, picture):

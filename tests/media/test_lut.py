@@ -125,15 +125,20 @@ class TestInterpolation:
             np.zeros((1, 1, 1, 3), np.float32),
             np.zeros((3, 3, 3, 3)),
             np.full((3, 3, 3, 3), np.nan, np.float32),
+            np.zeros((3, 3, 3, 3)).tolist(),
+            None,
         ],
     )
     def test_what_is_no_table_is_refused(self, table):
         with pytest.raises(InputError):
             Lut(table)
 
-    def test_a_domain_that_does_not_rise_is_refused(self):
+    @pytest.mark.parametrize(
+        "domain", [((0, 0, 0), (1, 0, 1)), None, "all", (0, 1), ((0, 0), (1, 1)), (("a",) * 3, ("b",) * 3)]
+    )
+    def test_a_domain_that_does_not_rise_is_refused(self, domain):
         with pytest.raises(InputError, match="rise"):
-            Lut(identity(3), domain=((0, 0, 0), (1, 0, 1)))
+            Lut(identity(3), domain=domain)
 
 
 class TestKinds:

@@ -83,6 +83,18 @@ def test_files_overlap_and_share_the_threads(tmp_path: Path) -> None:
     assert torch.get_num_threads() == before
 
 
+def test_each_worker_may_have_threads_of_its_own(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    shares: list[int] = []
+
+    def ask(content: Path, target: Path) -> None:
+        shares.append(torch.get_num_threads())
+
+    list(run([tmp_path / "a.jpg"] * 4, [tmp_path / "b.jpg"] * 4, ask, workers=2, threads=before + 1))
+    assert shares == [before + 1] * 4
+    assert torch.get_num_threads() == before
+
+
 def test_an_interrupt_starts_no_further_file(tmp_path: Path) -> None:
     started: list[Path] = []
 

@@ -12,6 +12,7 @@ from haarmony.errors import InputError
 from haarmony.evaluation.temporal import flicker, mean_lab
 from haarmony.media.lut import Lut, identity, interpolate
 from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines.clip import transfer_film
 from haarmony.pipelines.control import PLAIN, Control
 from haarmony.pipelines.lit import settled
 from haarmony.pipelines.lit_frames import transferred_frames
@@ -193,7 +194,12 @@ def test_masks_of_frames_are_followed(model: WCT2, tmp_path: Path) -> None:
     [
         ({"path": "fast"}, "unknown path 'fast'"),
         ({"window": 0.0}, "a window is a number of seconds above 0"),
+        ({"window": "long"}, "a window is a number of seconds above 0, got 'long'"),
         ({"strength": 2.0}, "strength is between 0 and 1"),
+        ({"strength": None}, "strength is between 0 and 1, got None"),
+        ({"ways": {}}, r"ways is a haarmony\.Ways, got dict"),
+        ({"control": None}, r"control is a haarmony\.Control, got NoneType"),
+        ({"auto_masks": "2"}, "in 2 to 8 kinds, got '2'"),
         ({"content_mask": np.zeros((90, 160), int)}, "the content has a mask but the style has none"),
         ({"content_mask": np.zeros((90, 160), int), "path": "lut"}, "knows no places"),
     ],
@@ -201,6 +207,20 @@ def test_masks_of_frames_are_followed(model: WCT2, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_said_before_any_work(model: WCT2, options: dict[str, Any], why: str) -> None:
     with pytest.raises(InputError, match=why):
         settled(Moving(shot(0, 2)), STYLE, model=model, **options)
+
+
+@pytest.mark.parametrize("time", ["0:10", None, float("inf"), float("nan")])
+def test_the_times_of_a_schedule_are_numbers(model: WCT2, time: Any) -> None:
+    with pytest.raises(InputError, match="the times of a schedule are numbers of seconds, got"):
+        settled(Moving(shot(0, 2)), {0: STYLE, time: STYLE}, model=model)
+
+
+def test_a_film_does_not_replace_what_it_is_made_from(tmp_path: Path) -> None:
+    for name in ("clip.mp4", "dusk.png"):
+        (tmp_path / name).write_bytes(b"kept")
+        with pytest.raises(InputError, match="would be lost"):
+            transfer_film(tmp_path / "clip.mp4", tmp_path / "dusk.png", tmp_path / name)
+        assert (tmp_path / name).read_bytes() == b"kept"
 
 
 def test_another_mask_or_protected_place_is_another_film(model: WCT2, tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def test_a_mask_that_protects_nothing_or_does_not_fit_is_refused() -> None:
         result(picture(), Control(protect=np.ones((41, 30), bool)))
 
 
-@pytest.mark.parametrize("wrong", [{"preserve": "hue"}, {"grain": "lose"}])
+@pytest.mark.parametrize(
+    "wrong", [{"preserve": "hue"}, {"preserve": np.array(["none"] * 2)}, {"grain": "lose"}, {"grain": True}]
+)
 def test_unknown_controls_are_refused(wrong: dict) -> None:
     with pytest.raises(InputError, match="got"):
         Control(**wrong)

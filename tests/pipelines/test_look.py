@@ -146,7 +146,7 @@ class TestFit:
     def test_pictures_of_two_sizes_and_tables_of_no_size_are_refused(self):
         with pytest.raises(InputError, match=r"\(160, 160\), \(159, 160\)"):
             fit_lut(photo(), photo()[1:])
-        for size in (1, 257):
+        for size in (1, 257, 33.0, "33", None):
             with pytest.raises(InputError, match=f"got {size}"):
                 fit_lut(photo(), photo(), size=size)
 

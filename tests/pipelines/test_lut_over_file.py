@@ -2,7 +2,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from haarmony.errors import ImageError
+from haarmony.errors import ImageError, InputError
 from haarmony.media.image import Picture, read_image
 from haarmony.media.lut import Lut, identity
 from haarmony.pipelines.lut_over_file import apply_to_file
@@ -53,3 +53,11 @@ def test_a_broken_file_leaves_nothing(tmp_path, look):
     with pytest.raises(ImageError, match=r"in\.jpg"):
         apply_to_file(look, tmp_path / "in.jpg", tmp_path / "out.jpg")
     assert [path.name for path in tmp_path.iterdir()] == ["in.jpg"]
+
+
+def test_the_picture_itself_is_not_replaced(tmp_path, look):
+    source = deep(tmp_path / "in.tif")
+    before = source.read_bytes()
+    with pytest.raises(InputError, match="would be lost"):
+        apply_to_file(look, source, source)
+    assert source.read_bytes() == before

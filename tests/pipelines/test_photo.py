@@ -17,7 +17,7 @@ from haarmony.pipelines import photo as photo_module
 from haarmony.pipelines import rows as rows_module
 from haarmony.pipelines import styles as styles_module
 from haarmony.pipelines import ways as ways_module
-from haarmony.pipelines.photo import transfer, transfer_file
+from haarmony.pipelines.photo import transfer, transfer_file, transfer_files
 from haarmony.pipelines.rows import TensorRows
 from haarmony.pipelines.ways import Ways
 from haarmony.regions import shared_labels
@@ -151,6 +151,23 @@ class TestTransfer:
     def test_a_strength_outside_0_to_1_is_refused_before_a_file_is_opened(self, model, strength):
         with pytest.raises(InputError, match="strength"):
             transfer("nowhere.png", STYLE, model=model, strength=strength)
+
+    @pytest.mark.parametrize(
+        "options", [{"ways": None}, {"control": "keep"}, {"strength": "1"}, {"model": None}]
+    )
+    def test_options_of_another_kind_are_refused(self, model, options):
+        for attempt in (
+            lambda given: transfer(CONTENT, STYLE, **given),
+            lambda given: transfer_file("day.png", STYLE, "out.png", **given),
+            lambda given: list(transfer_files(["day.png"], STYLE, ["out.png"], **given)),
+        ):
+            with pytest.raises(InputError, match="got"):
+                attempt({"model": model, **options})
+
+    @pytest.mark.parametrize("count", ["2", 2.0, [2]])
+    def test_a_count_of_regions_is_a_whole_number(self, model, count):
+        with pytest.raises(InputError, match="in 2 to 8 kinds, got"):
+            transfer(CONTENT, STYLE, model=model, auto_masks=count)
 
     def test_an_unknown_model_is_refused(self):
         with pytest.raises(haarmony.WeightsError, match="vgg20"):
@@ -356,3 +373,32 @@ class TestWays:
     def test_too_little_memory_is_refused(self, model):
         with pytest.raises(InputError, match="MB too little"):
             transfer(CONTENT, STYLE, model=model, ways=Ways(detail="network", max_memory=1 << 20))
+
+
+class TestFiles:
+    @pytest.fixture
+    def day(self, tmp_path):
+        write_image(tmp_path / "day.png", Picture(CONTENT))
+        write_image(tmp_path / "dusk.png", Picture(STYLE))
+        return tmp_path / "day.png"
+
+    def test_no_input_is_replaced(self, model, day):
+        before = {path: path.read_bytes() for path in day.parent.iterdir()}
+        for output in before:
+            with pytest.raises(InputError, match="would be lost"):
+                transfer_file(day, day.with_name("dusk.png"), output, model=model)
+        with pytest.raises(InputError, match="is also an input"):
+            list(transfer_files([day], STYLE, [day], model=model))
+        assert {path: path.read_bytes() for path in day.parent.iterdir()} == before
+
+    def test_every_content_has_an_output_of_its_own(self, model, day):
+        one, two = day.with_name("1.png"), day.with_name("2.png")
+        for contents, outputs, saying in (
+            ([day, day], [one], "got 1 outputs for 2 contents"),
+            ([day, day], [one, one], "another output"),
+            ([day, one], [one, two], "is also an input"),
+            (day, one, "lists of files"),
+        ):
+            with pytest.raises(InputError, match=saying):
+                list(transfer_files(contents, STYLE, outputs, model=model))
+        assert not one.exists()

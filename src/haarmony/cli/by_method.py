@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from haarmony.cli.console import say, stepping
 from haarmony.cli.inputs import SAVED, Weighted
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.methods.method import Method, Step, Styles

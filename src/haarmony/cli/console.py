@@ -16,9 +16,13 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print one line on stderr, whatever line breaks the text has; that nobody can read it stops no work."""
+    """Print one line on stderr, whatever line breaks and control characters the text has.
+
+    That nobody can read it stops no work.
+    """
+    line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(text.split()))
     try:
-        _print("haarmony: " + " ".join(text.split()), sys.stderr)
+        _print(f"haarmony: {line}", sys.stderr)
     except OSError:
         # or what is left of the line would be tried again at the end, and fail the command
         with suppress(OSError):

@@ -76,6 +76,10 @@ def _run(options: argparse.Namespace) -> None:
         raise InputError("--outputs belongs to PAIRS: leave it out with --self-reference")
     if options.size is not None and options.size < 32:
         raise InputError(f"a size is 32 pixels or more, got {options.size}")
+    if options.seed < 0:
+        raise InputError(f"a seed is 0 or more, got {options.seed}")
+    if not options.cost_limit > 0:
+        raise InputError(f"a limit is a number of seconds above 0, got {options.cost_limit:g}")
     sizes = [_size(text) for text in (options.cost_sizes or "").split(",") if text]
     with working("loading", quiet=options.quiet):
         from haarmony.evaluation.report.making import Comparison, compare
@@ -117,6 +121,6 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _size(text: str) -> int:
-    if not text.isdigit() or int(text) < 16:
+    if not text.isdecimal() or int(text) < 16:
         raise InputError(f"a size of --cost-sizes is a number of pixels, 16 or more, got {text!r}")
     return int(text)

@@ -4,13 +4,17 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from haarmony.cli.console import complain, say, working
 from haarmony.cli.inputs import open_style
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import HaarmonyError, InputError
+from haarmony.media.files import made_folder, refuse_replacing
+
+if TYPE_CHECKING:
+    from haarmony.media.lut import Lut
 
 APPLY: Final = "lut apply"
 
@@ -121,10 +125,28 @@ def _apply(options: argparse.Namespace) -> None:
     paths: list[str] = options.pictures
     with working(f"reading {options.lut}", quiet=options.quiet):
         from haarmony.media.lut_files import read_lut
-        from haarmony.pipelines.lut_over_file import apply_to_file
 
         lut = read_lut(options.lut)
-    target_of = _targets(paths, options.output)
+    target_of, folder = _targets(paths, options.output)
+    with nullcontext() if folder is None else made_folder(folder):
+        failures = _apply_to_all(lut, options, target_of)
+    if failures and len(paths) == 1:
+        raise failures[0]
+    for failure in failures:
+        complain(str(failure) or "out of memory: give a smaller picture")
+    if failures:
+        raise InputError(
+            f"{len(failures)} of {len(paths)} pictures failed, as listed above; the rest is done"
+        )
+
+
+def _apply_to_all(
+    lut: "Lut", options: argparse.Namespace, target_of: Callable[[str], Path]
+) -> list[Exception]:
+    """Lay the look over every picture, and return why some failed."""
+    from haarmony.pipelines.lut_over_file import apply_to_file
+
+    paths: list[str] = options.pictures
     failures: list[Exception] = []
     written: set[Path] = set()
     for number, path in enumerate(paths, start=1):
@@ -142,23 +164,15 @@ def _apply(options: argparse.Namespace) -> None:
         if not options.quiet:
             took = time.perf_counter() - start
             say(f"{target}: {header.width} x {header.height} in {took:.1f} s")
-    if failures and len(paths) == 1:
-        raise failures[0]
-    for failure in failures:
-        complain(str(failure) or "out of memory: give a smaller picture")
-    if failures:
-        raise InputError(
-            f"{len(failures)} of {len(paths)} pictures failed, as listed above; the rest is done"
-        )
+    return failures
 
 
-def _targets(paths: list[str], output: str) -> Callable[[str], Path]:
-    """Where the result of each picture goes."""
+def _targets(paths: list[str], output: str) -> tuple[Callable[[str], Path], Path | None]:
+    """Where the result of each picture goes, and the folder of all."""
     out = Path(output)
     is_folder = out.is_dir() or output.endswith(("/", os.sep)) or not out.suffix
     if is_folder:
-        out.mkdir(parents=True, exist_ok=True)
-        return lambda path: out / Path(path).name
+        return lambda path: out / Path(path).name, out
     if len(paths) > 1:
         raise InputError(f"{output!r} is one file for {len(paths)} pictures: give a folder, {output + '/'!r}")
-    return lambda path: out
+    return lambda path: out, None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from haarmony.cli.console import counted, say
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.evaluation.shape_bias import Conflict, Decisions

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from haarmony.cli.console import complain, say, stepping
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.evaluation.study.report import Report
@@ -96,7 +97,8 @@ def _serve(options: argparse.Namespace) -> None:
 
     study = Study.load(options.study)
     with server(answering(study), host=options.host, port=options.port) as serving:
-        address = f"http://{options.host}:{serving.server_address[1]}/"
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        address = f"http://{host}:{serving.server_address[1]}/"
         say(f"{address}   Ctrl-C stops it; votes are kept")
         if study.invited:
             say(f"a voter's link is {address} and a line of {options.study / INVITATIONS}")
@@ -113,6 +115,8 @@ def _report(options: argparse.Namespace) -> None:
     from haarmony.evaluation.study.study import Study
 
     study = Study.load(options.study)
+    if options.csv is not None:
+        refuse_replacing(options.csv, study.files)
     found = report(study)
     if not found.voters:
         say("no votes yet")

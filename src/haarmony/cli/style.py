@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from haarmony.cli.console import say, working
 from haarmony.cli.inputs import SAVED
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.style import Style

@@ -10,6 +10,7 @@ from haarmony.cli.console import complain, counted, say, working
 from haarmony.errors import InputError
 
 _DEFAULT: Final = "wct2"
+_MOST_WORKERS: Final = 1024
 _OF_CONFLICTS: Final = "neural_style"
 
 
@@ -75,8 +76,8 @@ def _part(text: str) -> tuple[int, int]:
 
 def _run(options: argparse.Namespace) -> None:
     workers = options.workers if options.workers is not None else os.cpu_count() or 1
-    if workers < 1:
-        raise InputError(f"the number of workers is 1 or more, got {workers}")
+    if not 1 <= workers <= _MOST_WORKERS:
+        raise InputError(f"the number of workers is 1 or more, up to {_MOST_WORKERS}, got {workers}")
     _refuse_overlap(options.folder, options.output)
     _refuse_overlap(options.styles, options.output)
     name = options.method or (_DEFAULT if options.cue_conflict is None else _OF_CONFLICTS)

@@ -12,8 +12,8 @@ from haarmony.cli import by_method
 from haarmony.cli.arguments import Excusing, Instead, add_device, add_precision
 from haarmony.cli.console import complain, counted, say, working
 from haarmony.cli.inputs import Weighted, open_style, weighted
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import made_folder, refuse_replacing
 
 if TYPE_CHECKING:
     from haarmony.methods.method import Method
@@ -248,15 +248,15 @@ def _run_batch(
         else:
             opened = [(open_style(path), weight) for path, weight in styles]
             batch = transfer_files(contents, opened, targets, resume=options.resume, **_chosen(options))
-        Path(options.output).mkdir(parents=True, exist_ok=True)
     failures: list[Done] = []
     skipped = 0
-    for done in counted(batch, len(contents), quiet=options.quiet):
-        skipped += done.skipped
-        if done.error is not None:
-            failures.append(done)
-        elif not options.quiet and not done.skipped:
-            say(str(done.output))
+    with made_folder(options.output):
+        for done in counted(batch, len(contents), quiet=options.quiet):
+            skipped += done.skipped
+            if done.error is not None:
+                failures.append(done)
+            elif not options.quiet and not done.skipped:
+                say(str(done.output))
     if failures and len(contents) == 1:
         raise failures[0].error or InputError("it failed")
     for failed in failures:

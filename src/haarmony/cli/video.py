@@ -9,8 +9,8 @@ from typing import Any, Final
 from haarmony.cli.arguments import Instead, add_device, add_precision
 from haarmony.cli.console import counting, say, working
 from haarmony.cli.inputs import open_style
-from haarmony.cli.paths import refuse_replacing
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 
 _TIME: Final = re.compile(r"(?:(?:(?P<hours>\d+):)?(?P<minutes>\d+):)?(?P<seconds>\d+(?:\.\d+)?)")
 
@@ -44,7 +44,7 @@ def add_to(commands: Any, shared: argparse.ArgumentParser) -> None:
         metavar="OUT",
         required=True,
         help=".mp4, .m4v, .mkv (H.264, or HEVC for more than 8 bits), .mov (ProRes) or .webm (AV1); "
-        "replaced if there",
+        "replaced if there; or a folder without pictures, its name ending in a slash, for numbered frames",
     )
     parser.add_argument(
         "--model", default="compact", help="compact (the default), vgg19 or vgg19_sum; see haarmony models"

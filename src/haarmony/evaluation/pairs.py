@@ -76,7 +76,7 @@ def find_output(folder: Path, pair: Pair) -> Path:
         raise InputError(f"{str(folder)!r} is no folder: expected one with a result for every pair")
     pictures = [path for path in sorted(folder.iterdir()) if is_picture(path)]
     found = [path for path in pictures if path.stem == pair.name]
-    if not found and pair.name.isdigit():
+    if not found and pair.name.isdecimal():
         numbered = re.compile(rf"[A-Za-z_]+0*{int(pair.name)}(?!\d).*")
         found = [path for path in pictures if numbered.fullmatch(path.stem)]
     if len(found) != 1:
@@ -110,7 +110,7 @@ def check_shape(path: Path, size: tuple[int, int], pair: Pair, content: tuple[in
 def natural(name: str) -> list[tuple[int, int, str]]:
     """A key that sorts names with numbers by the numbers' value: in2 before in10."""
     parts = re.split(r"(\d+)", name)
-    return [(1, int(part), part) if part.isdigit() else (0, 0, part) for part in parts]
+    return [(1, int(part), part) if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 def _folders(folder: Path) -> list[Pair]:

@@ -37,6 +37,18 @@ def degraded(pixels: NDArray[Any], seed: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(bent @ matrix.T, 0, 1), np.float32)
 
 
+def check_names(photos: Sequence[Path]) -> None:
+    """Find out before anything is written whether every photo would have a name of its own.
+
+    Raises:
+        InputError: for two of one name.
+    """
+    names = [photo.stem for photo in photos]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two photos are named {name}: each pair needs a name of its own")
+
+
 def self_pairs(photos: Sequence[Path], folder: Path, *, seed: int = 0) -> list[tuple[Pair, Path]]:
     """Write the halves of photos as pairs, and give each pair with the file of its truth.
 
@@ -49,10 +61,7 @@ def self_pairs(photos: Sequence[Path], folder: Path, *, seed: int = 0) -> list[t
         InputError: for a photo under 32 pixels, or two of one name.
         ImageError: for one that cannot be read.
     """
-    names = [photo.stem for photo in photos]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two photos are named {name}: each pair needs a name of its own")
+    check_names(photos)
     made = []
     for number, photo in enumerate(photos):
         here = folder / photo.stem

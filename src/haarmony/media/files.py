@@ -1,13 +1,19 @@
 """Files that are whole or absent."""
 
+import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
+
+from haarmony.errors import InputError
 
 StrPath: TypeAlias = str | os.PathLike[str]
+
+_FULL: Final = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+"""What only writing can end with: no space on the disk, or none for this user or this file."""
 
 
 @contextmanager
@@ -22,7 +28,8 @@ def beside(path: StrPath) -> Iterator[Path]:
         path: The file to write. Its folder must exist.
 
     Raises:
-        OSError: The file cannot be renamed. One about the hidden file names the target in its place.
+        OSError: The file cannot be renamed. One about the hidden file names the target in its place, and so
+            does one of a full disk, which names none.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".haarmony-{secrets.token_hex(8)}.tmp")
@@ -74,11 +81,57 @@ def probe(path: StrPath) -> None:
 
 
 @contextmanager
+def made_folder(folder: StrPath) -> Iterator[None]:
+    """Make a folder, with those above it, for the block to write in.
+
+    What was made and is empty at the end of the block is removed again.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    place = Path(folder)
+    missing = [one for one in (place, *place.parents) if not one.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for one in missing:
+                one.rmdir()
+
+
+def refuse_replacing(output: StrPath, inputs: Iterable[object]) -> None:
+    """Let an output replace a file, but never one of the inputs.
+
+    Args:
+        output: The file or folder to be written.
+        inputs: What is read; those that are no paths do not count.
+
+    Raises:
+        InputError: The output is one of the inputs, by whatever name.
+    """
+    for path in inputs:
+        if isinstance(path, (str, os.PathLike)) and _is_same(output, path):
+            raise InputError(
+                f"{str(output)!r} is also an input and would be lost: give the output another name"
+            )
+
+
+def _is_same(one: StrPath, other: StrPath) -> bool:
+    """Whether two paths are of one file that is there."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
 def _named_for(path: StrPath, temporary: Path) -> Iterator[None]:
-    """Let an error about the hidden file name the one that the caller knows."""
+    """Let an error about the hidden file, or of a full disk, name the file that the caller knows."""
     try:
         yield
     except OSError as error:
-        if str(error.filename) != str(temporary):
+        is_full = error.filename is None and error.errno in _FULL
+        if not is_full and str(error.filename) != str(temporary):
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 
 from haarmony.errors import FilmError, Interrupted
 from haarmony.media.ahead import ahead
-from haarmony.media.files import StrPath, replacing
+from haarmony.media.files import StrPath, made_folder, replacing
 from haarmony.media.film import Colour, Film, FilmHeader, Frame
-from haarmony.media.film_settings import refuse_change
+from haarmony.media.film_settings import begun_with, refuse_change
 from haarmony.media.opening import named
-from haarmony.media.sink import writable, write_bands, written_depth
+from haarmony.media.sink import WRITTEN, writable, write_bands, written_depth
 from haarmony.media.source import Header, open_source
 
 USUAL_RATE: Final = Fraction(25)
@@ -35,9 +36,12 @@ class FolderFilm:
     def __init__(self, path: Path, *, rate: Fraction = USUAL_RATE) -> None:
         self.path = path
         self.is_cut_short = False
-        self.files = sorted((file for file in path.iterdir() if writable(file)), key=_numbered)
+        self.files = _pictures(path)
         if not self.files:
-            raise FilmError(f"{named(path)} has no pictures: give a film, or a folder of numbered pictures")
+            raise FilmError(
+                f"{named(path)} has no pictures of {' '.join(WRITTEN)}: "
+                "give a film, or a folder of numbered pictures"
+            )
         with open_source(self.files[0]) as source:
             first = source.header
         self.header = FilmHeader(
@@ -91,7 +95,8 @@ def write_folder(
     """Write frames as pictures: of the source's names where it is a folder, else as numbered PNG.
 
     Args:
-        path: The folder, which is made if it is not there.
+        path: The folder, which is made if it is not there, and else holds no pictures but those of an earlier
+            call that was stopped.
         source: The film that the frames are made from.
         frames: Called with the number of the first frame that is not done yet.
         settings: All that decides how the frames come out.
@@ -100,30 +105,65 @@ def write_folder(
 
     Returns:
         The number of frames of the film.
+
+    Raises:
+        FilmError: The folder holds other pictures, or was begun with other settings.
     """
     folder = Path(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / _SETTINGS
     now = json.loads(json.dumps(dict(settings)))
-    done = 0
-    if resume and kept.exists():
-        refuse_change(path, json.loads(kept.read_text()), now)
-        while (folder / _name(source, done)).exists():
-            done += 1
-    with replacing(kept) as file:
-        file.write(json.dumps(now, indent=1).encode())
+    done = _begun(folder, source, now, resume=resume)
     try:
-        for frame in ahead(frames(done)):
-            target = folder / _name(source, frame.index)
-            _write(target, source, frame)
-            done = frame.index + 1
-            progress(done)
+        with _made(folder) as kept:
+            with replacing(kept) as file:
+                file.write(json.dumps(now, indent=1).encode())
+            for frame in ahead(frames(done)):
+                target = folder / _name(source, frame.index)
+                _write(target, source, frame)
+                done = frame.index + 1
+                progress(done)
+            kept.unlink()
     except KeyboardInterrupt:
+        if not done:
+            raise
         raise Interrupted(
             f"interrupted: {named(path)} holds the {done} frames that are done; --resume goes on"
         ) from None
-    kept.unlink()
     return done
+
+
+def _begun(folder: Path, source: Film, now: Mapping[str, Any], *, resume: bool) -> int:
+    """How many frames are done; the folder then holds no other pictures."""
+    before = begun_with(folder / _SETTINGS, folder)
+    if resume and before is not None:
+        refuse_change(folder, before, now)
+    there = _pictures(folder) if folder.is_dir() else []
+    is_same = before is not None and before.get("source") == now["source"]
+    others = _no_frames(source, there) if is_same else there
+    if others:
+        raise FilmError(
+            f"{named(folder)} holds pictures, such as {others[0].name!r}, that would mix with the frames: "
+            "empty it, or give a new folder"
+        )
+    done = 0
+    if resume and before is not None:
+        while (folder / _name(source, done)).exists():
+            done += 1
+    for file in there[done:]:
+        file.unlink()
+    return done
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[Path]:
+    """Make the folder, and the name of its settings; if the block fails before a frame is there, undo it."""
+    kept = folder / _SETTINGS
+    with made_folder(folder):
+        try:
+            yield kept
+        except BaseException:
+            if not _pictures(folder):
+                kept.unlink(missing_ok=True)
+            raise
 
 
 def _write(target: Path, source: Film, frame: Frame) -> None:
@@ -140,6 +180,20 @@ def _name(source: Film, index: int) -> str:
     return f"{index + 1:06}.png"
 
 
+def _no_frames(source: Film, files: list[Path]) -> list[Path]:
+    """Those of some pictures that have no name of a frame."""
+    if isinstance(source, FolderFilm):
+        own = {file.name for file in source.files}
+        return [file for file in files if file.name not in own]
+    return [file for file in files if not re.fullmatch(r"\d{6,}\.png", file.name)]
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder that can be written too, in the order of the numbers in their names."""
+    there = (file for file in folder.iterdir() if writable(file) and not file.name.startswith("."))
+    return sorted((file for file in there if not file.is_dir()), key=by_number)
+
+
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
     """Samples of any kind as uint8 or uint16."""
     dtype = np.uint8 if depth == 8 else np.uint16
@@ -149,6 +203,7 @@ def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
     return np.rint(samples * (np.iinfo(dtype).max / white)).astype(dtype)
 
 
-def _numbered(path: Path) -> list[tuple[bool, int | str]]:
+def by_number(path: Path) -> list[tuple[bool, int | str]]:
+    """A key that sorts files by the numbers in their names: 2.png before 10.png."""
     parts = re.split(r"(\d+)", path.name)
-    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in parts]

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from av.packet import Packet
 
 from haarmony.media.files import StrPath, replacing
-from haarmony.media.film_settings import refuse_change
+from haarmony.media.film_settings import begun_with, refuse_change
 
 _SETTINGS: Final = "settings.json"
 _PARTIAL: Final = "partial"
@@ -164,8 +164,8 @@ def opened_work(output: StrPath, settings: Mapping[str, Any], *, resume: bool) -
     work = WorkFolder(target.with_name(f".{target.name}.haarmony"))
     kept = work.path / _SETTINGS
     now = json.loads(json.dumps(settings))
-    if resume and kept.exists():
-        refuse_change(output, json.loads(kept.read_text()), now)
+    if resume and (before := begun_with(kept, output)) is not None:
+        refuse_change(output, before, now)
         work.forget_partial()
         return work
     with suppress(FileNotFoundError):

@@ -55,7 +55,8 @@ def write_film(
 
     Args:
         path: The file to write, by its extension: .mp4, .m4v, .mov, .mkv, .webm; .gif and .webp, which are
-            gathered in memory; or a folder, which ends in a slash or is there, for numbered pictures.
+            gathered in memory; or a folder, which ends in a slash or is there, for numbered pictures. It may
+            hold no other pictures.
         source: The film that the frames are made from.
         frames: Called with the number of the first frame that is not done yet, gives the frames from there
             on, with the source's index and time; in a thread of its own. Of uint8 or uint16.
@@ -80,7 +81,8 @@ def write_film(
             if value is not None:
                 raise FilmError(f"{named(path)} has no {name} to choose: leave it out, or write a film")
     if is_folder:
-        return write_folder(path, source, frames, settings=given, resume=resume, progress=progress)
+        with explained_film_writing(path):
+            return write_folder(path, source, frames, settings=given, resume=resume, progress=progress)
     if Path(path).suffix.lower() in ANIMATED:
         with explained_film_writing(path):
             probe(path)
@@ -181,4 +183,4 @@ def explained_film_writing(path: StrPath) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FilmError(f"the folder of {named(path)} does not exist: make it first") from error
     except (OSError, av.FFmpegError) as error:
-        raise FilmError(f"{named(path)} cannot be written ({one_line(error)})") from error
+        raise FilmError(f"{named(path)} cannot be written ({error.strerror or one_line(error)})") from error

@@ -82,6 +82,7 @@ def to_pil(picture: Picture) -> Image.Image:
     Raises:
         InputError: The picture's arrays do not fit :class:`Picture`.
     """
+    _check(picture)
     image = Image.fromarray(_samples_of(picture, depth=8))
     carried = {"icc_profile": picture.profile, "exif": picture.exif, "xmp": picture.xmp}
     image.info.update({key: value for key, value in carried.items() if value})
@@ -121,6 +122,7 @@ def write_image(path: StrPath, picture: Picture) -> None:
         ImageError: The extension is unknown, or the file cannot be written.
         InputError: The picture's arrays do not fit :class:`Picture`.
     """
+    _check(picture)
     samples = _samples_of(picture, depth=written_depth(path, picture.depth))
     header = Header(
         height=samples.shape[0],
@@ -145,6 +147,16 @@ def _picture(source: Source) -> Picture:
         exif=header.exif,
         xmp=header.xmp,
     )
+
+
+def _check(picture: Picture) -> None:
+    if not isinstance(picture, Picture):
+        raise InputError(
+            f"expected a Picture, got {type(picture).__name__}: make one of floats in [0, 1], Picture(pixels)"
+        )
+    for one in (picture.pixels, *(() if picture.alpha is None else (picture.alpha,))):
+        if not isinstance(one, np.ndarray) or one.dtype.kind != "f":
+            raise InputError("pixels and alpha must be arrays of floats in [0, 1]: convert them")
 
 
 def _samples_of(picture: Picture, *, depth: int) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,7 +62,8 @@ def to_picture(picture: PictureLike) -> Picture:
         InputError: as `to_tensor`, and for a batch.
     """
     if isinstance(picture, Picture):
-        return picture
+        pixels = _checked(picture)
+        return picture if pixels is picture.pixels else replace(picture, pixels=pixels)
     if isinstance(picture, Image.Image):
         return from_pil(picture)
     if isinstance(picture, (str, os.PathLike)):
@@ -93,11 +95,39 @@ def to_mask(mask: MaskLike, *, size: tuple[int, int]) -> Mask:
         return mask
     if isinstance(mask, (str, os.PathLike)):
         return read_mask(mask, size=size)
-    return as_mask(mask.cpu().numpy() if isinstance(mask, Tensor) else mask, size=size)
+    return as_mask(mask_array(mask), size=size)
+
+
+def mask_array(mask: NDArray[Any] | Tensor) -> NDArray[Any]:
+    """The labels or weights of a mask, of whatever kind, as an array.
+
+    Raises:
+        InputError: for a tensor that holds none.
+    """
+    if not isinstance(mask, Tensor):
+        return np.asarray(mask)
+    if not _holds_values(mask):
+        raise InputError(f"expected a mask of values in memory, got one {mask.layout} on {mask.device}")
+    values = mask.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
 
 
 def _of_picture(picture: Picture) -> tuple[Tensor, Callable[[Tensor], Picture]]:
-    return _planes(picture.pixels), lambda result: replace(picture, pixels=_pixels(result))
+    return _planes(_checked(picture)), lambda result: replace(picture, pixels=_pixels(result))
+
+
+def _checked(picture: Picture) -> NDArray[np.float32]:
+    """The pixels of a picture that a caller may have made."""
+    pixels: Any = picture.pixels
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.float32:
+        kind = pixels.dtype if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise InputError(
+            f"the pixels of a Picture are an array of float32 in [0, 1], got {kind}: convert them, or give "
+            "an array instead of a Picture"
+        )
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
+        raise InputError(f"the pixels of a Picture are (height, width, 3), got shape {pixels.shape}")
+    return _within_unit(np.require(pixels, requirements=("C", "W")))
 
 
 def _of_array(array: NDArray[Any]) -> tuple[Tensor, Callable[[Tensor], NDArray[Any]]]:
@@ -105,7 +135,7 @@ def _of_array(array: NDArray[Any]) -> tuple[Tensor, Callable[[Tensor], NDArray[A
     if array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
         raise InputError(f"expected an array (height, width, 3), got shape {array.shape}")
     if array.dtype not in _FULL and array.dtype.kind != "f":
-        raise InputError(f"expected an array of uint8, uint16 or floats, got {array.dtype}")
+        raise InputError(f"expected an array of uint8, uint16 or floats, got {array.dtype}: convert it first")
     full = _FULL.get(array.dtype, 1.0)
     colours = np.broadcast_to(np.atleast_3d(array)[..., :3], (*array.shape[:2], 3)).astype(np.float32) / full
     tensor = _planes(_within_unit(colours))
@@ -124,9 +154,15 @@ def _of_tensor(tensor: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         raise InputError(
             f"expected a tensor (3, H, W) or (B, 3, H, W) of floats, got {tuple(tensor.shape)} {tensor.dtype}"
         )
+    if not _holds_values(tensor):
+        raise InputError(f"expected a tensor of values in memory, got one {tensor.layout} on {tensor.device}")
     low, high = (float(value) for value in tensor.detach().aminmax())
     _check_unit(low, high)
     return batched.float(), lambda result: result.to(tensor).view(tensor.shape)
+
+
+def _holds_values(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and not tensor.is_meta
 
 
 def _planes(pixels: NDArray[np.float32]) -> Tensor:
@@ -143,6 +179,8 @@ def _within_unit(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _check_unit(low: float, high: float) -> None:
+    if not (isfinite(low) and isfinite(high)):
+        raise InputError("expected floats in [0, 1], got NaN or infinity: put numbers in their place")
     if not (low >= -1e-3 and high <= 1 + 1e-3):
         raise InputError(
             f"expected floats in [0, 1], got values from {low:g} to {high:g}: divide by the white level"

@@ -53,6 +53,8 @@ class Lut:
     domain: tuple[Corner, Corner] = _UNIT
 
     def __post_init__(self) -> None:
+        if not isinstance(self.table, np.ndarray):
+            raise InputError(f"a table must be an array of float32, got {type(self.table).__name__}")
         shape = self.table.shape
         if len(shape) != 4 or shape[3] != 3 or len(set(shape[:3])) != 1 or shape[0] not in SIZES:
             raise InputError(
@@ -60,7 +62,11 @@ class Lut:
             )
         if self.table.dtype != np.float32 or not np.isfinite(self.table).all():
             raise InputError("a table must be finite float32, got NaN, infinity or another type")
-        if not np.isfinite(self.domain).all() or not np.less(*self.domain).all():
+        try:
+            rises = bool(np.isfinite(self.domain).all() and np.less(*self.domain).all())
+        except (TypeError, ValueError):
+            rises = False
+        if not rises or np.shape(self.domain) != (2, 3):
             raise InputError(f"a domain must rise in every channel, got {self.domain}")
 
     @property

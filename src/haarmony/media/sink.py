@@ -31,6 +31,8 @@ _WRITTEN_AS: Final = {
     ".tiff": "TIFF",
     ".avif": "AVIF",
 }
+WRITTEN: Final = tuple(_WRITTEN_AS)
+"""The extensions that are written."""
 _LONGEST_SIDE: Final = {"JPEG": 65500, "WEBP": 16383, "AVIF": 65535}
 _QUALITY: Final[dict[str, dict[str, Any]]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},

@@ -95,6 +95,7 @@ def run(
     *,
     resume: bool = False,
     workers: int = WORKERS,
+    threads: int | None = None,
 ) -> Iterator[Done]:
     """Transfer files, and yield what became of each, in their order.
 
@@ -103,9 +104,11 @@ def run(
         targets: where each result goes, from `outputs`.
         transfer: from a content to its target; raises what is wrong with the one file.
         resume: leave outputs that are there.
-        workers: files in work at once; the processor's threads are divided among them.
+        workers: files in work at once.
+        threads: of the processor, for each of them; None to divide among them those that torch has.
     """
-    threads = torch.get_num_threads()
+    before = torch.get_num_threads()
+    each = max(1, before // workers) if threads is None else threads
 
     def one(content: Path, target: Path) -> Done:
         try:
@@ -114,9 +117,7 @@ def run(
             return Done(content, target, error)
         return Done(content, target)
 
-    pool = ThreadPoolExecutor(
-        workers, initializer=torch.set_num_threads, initargs=(max(1, threads // workers),)
-    )
+    pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
     try:
         pending: list[Done | Future[Done]] = [
             Done(content, target, skipped=True)
@@ -128,4 +129,4 @@ def run(
             yield done.result() if isinstance(done, Future) else done
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from haarmony.errors import FilmError
+from haarmony.media.files import refuse_replacing
 from haarmony.media.film import open_film
 from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
@@ -87,6 +88,8 @@ def transfer_film(
     except ImportError as error:
         raise FilmError("films need an extra: pip install 'haarmony[video]'") from error
 
+    styles = style.values() if isinstance(style, Mapping) else [style]
+    refuse_replacing(output, [content, *styles, content_mask, style_mask])
     give_back_large_blocks()
     with open_film(content, keep_partial=keep_partial) as film:
         lit = settled(

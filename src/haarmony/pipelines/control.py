@@ -50,9 +50,9 @@ class Control:
     grain: Literal["keep"] | None = None
 
     def __post_init__(self) -> None:
-        if self.preserve not in ("none", "luminance", "color"):
+        if not isinstance(self.preserve, str) or self.preserve not in ("none", "luminance", "color"):
             raise InputError(f"preserve is luminance, color or none, got {self.preserve!r}")
-        if self.grain not in (None, "keep"):
+        if self.grain is not None and not (isinstance(self.grain, str) and self.grain == "keep"):
             raise InputError(f"grain is keep or None, got {self.grain!r}")
 
 

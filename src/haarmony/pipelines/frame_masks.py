@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
-from haarmony.errors import InputError
+from haarmony.errors import ImageError, InputError
 from haarmony.media.film import open_film
+from haarmony.media.film_folder import by_number
 from haarmony.media.film_settings import fingerprint
-from haarmony.media.kinds import MaskLike, to_mask
+from haarmony.media.kinds import MaskLike, mask_array, to_mask
 from haarmony.media.mask import Mask, mask_of
-from haarmony.media.opening import named
+from haarmony.media.opening import is_picture, named
 from haarmony.regions import Regions
 
 PICTURES = {".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
@@ -73,7 +73,8 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
     """
     path = Path(masks) if isinstance(masks, (str, os.PathLike)) else None
     if path is not None and path.is_dir():
-        files = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES)
+        there = (one for one in path.iterdir() if one.suffix.lower() in PICTURES and is_picture(one))
+        files = sorted(there, key=by_number)
         if not files:
             raise InputError(f"{str(masks)!r} has no masks: give a folder of pictures, one for every frame")
         return FrameMasks(names, _in_turn(files, size))
@@ -84,12 +85,20 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
 
 
 def mask_identity(mask: MaskLike | None) -> str | None:
-    """What tells one mask, or one file or folder of masks, from others; None for none."""
+    """What tells one mask, or one file or folder of masks, from others; None for none.
+
+    Raises:
+        ImageError: for a file that cannot be read.
+        InputError: for a tensor without values.
+    """
     if mask is None:
         return None
     if isinstance(mask, (str, os.PathLike)):
-        return fingerprint(Path(mask))
-    names, values = (mask.names, mask.values) if isinstance(mask, Mask) else ((), np.asarray(mask))
+        try:
+            return fingerprint(Path(mask))
+        except OSError as error:
+            raise ImageError(f"{named(mask)} cannot be read ({error.strerror}): check the path") from error
+    names, values = (mask.names, mask.values) if isinstance(mask, Mask) else ((), mask_array(mask))
     return hashlib.sha256(f"{names} {values.shape} {values.dtype}".encode() + values.tobytes()).hexdigest()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 from typing import Any, Literal
 
 from torch import Tensor
@@ -16,6 +16,7 @@ from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
 from haarmony.moments import Moments
+from haarmony.pipelines.asked import must_be, number, strength_of
 from haarmony.pipelines.automatic import check_automatic, seen_style
 from haarmony.pipelines.control import Control
 from haarmony.pipelines.frame_masks import FrameMasks, mask_identity, open_masks
@@ -128,6 +129,9 @@ def settled(
     control: Control = KEEPING_GRAIN,
 ) -> Lit:
     """Look at the styles, and find out whether all fits together; for the arguments see `transfer_film`."""
+    must_be(Ways, ways, "ways")
+    must_be(Control, control, "control")
+    strength = strength_of(strength)
     if path not in ("carry", "network", "lut"):
         raise InputError(f"unknown path {path!r}: choose carry, network or lut")
     if path == "lut" and content_mask is not None:
@@ -140,15 +144,16 @@ def settled(
         raise InputError(
             f"regions are found where colours are carried: leave out auto_masks, or the path {path}"
         )
-    if not 0 <= strength <= 1:
-        raise InputError(f"strength is between 0 and 1, got {strength:g}")
-    if window is not None and not 0 < window < inf:
-        raise InputError(f"a window is a number of seconds above 0, got {window:g}")
+    if window is not None and not 0 < number(window) < inf:
+        raise InputError(f"a window is a number of seconds above 0, got {window!r}")
     ways = replace(ways, detail="network" if path == "network" else "carry")
     wct2 = ways.model(model, stages)
     scheduled = style if isinstance(style, Mapping) else {0.0: style}
     if not scheduled:
         raise InputError("a schedule has one style or more, got none")
+    for time in scheduled:
+        if not isfinite(number(time)):
+            raise InputError(f"the times of a schedule are numbers of seconds, got {time!r}")
     styles, pictures = [], []
     for _, one in sorted(scheduled.items()):
         parts = parts_of(one, style_mask, mix=mix)

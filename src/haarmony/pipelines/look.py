@@ -104,7 +104,7 @@ def fit_lut(before: PictureLike, after: PictureLike, *, size: int = 33, title: s
         InputError: the sizes differ, or no table has this size.
         ImageError: a file cannot be read, or a profile not converted.
     """
-    if size not in SIZES:
+    if isinstance(size, float) or size not in SIZES:
         raise InputError(f"a table has {SIZES[0]} to {SIZES[-1]} points a side, got {size}")
     first = to_picture(before)
     second = to_profile(to_picture(after), first.profile)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from haarmony.media.files import refuse_replacing
 from haarmony.media.image import Picture, to_profile
 from haarmony.media.lut import Lut, interpolate
 from haarmony.media.opening import named
@@ -31,7 +32,9 @@ def apply_to_file(look: Lut, content: str | os.PathLike[str], output: str | os.P
 
     Raises:
         ImageError: for a file that cannot be read or written, or a profile that cannot be converted.
+        InputError: when the output is the content.
     """
+    refuse_replacing(output, [content])
     check_writable(output)
     with open_source(content) as source:
         working = look.working_profile(source.header.profile, named(content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
 
@@ -14,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from haarmony.carry import apply_field
+from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 from haarmony.media.image import Picture, to_pil
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable, write_bands, written_depth
@@ -21,6 +24,7 @@ from haarmony.media.source import Header, Source, open_source
 from haarmony.methods.sites import blend
 from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
+from haarmony.pipelines.asked import must_be, strength_of
 from haarmony.pipelines.automatic import check_automatic, found
 from haarmony.pipelines.batch import Done
 from haarmony.pipelines.batch import run as run_batch
@@ -112,6 +116,7 @@ def transfer(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    strength = _asked(strength, ways, control)
     parts = parts_of(style, style_mask, mix=mix)
     check_request(strength, has_content_mask=content_mask is not None, has_style_mask=has_masks(parts))
     is_pillow = isinstance(content, Image.Image)
@@ -165,7 +170,7 @@ def transfer_file(
     Args:
         content: the file to change.
         style: as `transfer` takes it.
-        output: the file to write, by its extension; whole or left as it was. It may not be the content.
+        output: the file to write, by its extension; whole or left as it was. It may be none of the inputs.
         model: as `transfer` takes it, and all that follow.
         strength: see `transfer`.
         content_mask: see `transfer`.
@@ -184,6 +189,7 @@ def transfer_file(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    strength = _asked(strength, ways, control)
     return _file_to_file(
         style, style_mask, content_mask, auto_masks, mix, strength, ways.model(model, stages), ways, control
     )(content, output)
@@ -211,7 +217,7 @@ def transfer_files(
     Args:
         contents: the files to change.
         style: as `transfer` takes it, and all that follow but `resume`.
-        outputs: the files to write, in the order of the contents.
+        outputs: the files to write, in the order of the contents; each another, and none of the inputs.
         model: see `transfer`.
         strength: see `transfer`.
         style_mask: see `transfer`; of a `Style` or picture with a mask nothing can be matched here.
@@ -229,9 +235,36 @@ def transfer_files(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    strength = _asked(strength, ways, control)
+    _check_files(contents, outputs)
     wct2 = ways.model(model, stages)
     one = _file_to_file(style, style_mask, None, auto_masks, mix, strength, wct2, ways, control)
     yield from run_batch(contents, outputs, one, resume=resume)
+
+
+def _asked(strength: float, ways: Ways, control: Control) -> float:
+    """The strength, where all that is asked for is of its kind."""
+    must_be(Ways, ways, "ways")
+    must_be(Control, control, "control")
+    return strength_of(strength)
+
+
+def _check_files(
+    contents: Sequence[str | os.PathLike[str]], outputs: Sequence[str | os.PathLike[str]]
+) -> None:
+    """Find out whether every content has an output of its own."""
+    if any(isinstance(one, (str, os.PathLike)) for one in (contents, outputs)):
+        raise InputError("contents and outputs are lists of files: for one file there is transfer_file")
+    if len(contents) != len(outputs):
+        raise InputError(
+            f"got {len(outputs)} outputs for {len(contents)} contents: give one for each, in order"
+        )
+    taken = {Path(content).resolve() for content in contents}
+    for output in outputs:
+        place = Path(output).resolve()
+        if place in taken:
+            raise InputError(f"{str(output)!r} is also an input, or another output: give it another name")
+        taken.add(place)
 
 
 def _file_to_file(
@@ -250,6 +283,7 @@ def _file_to_file(
     check_request(strength, has_content_mask=content_mask is not None, has_style_mask=has_masks(parts))
     if auto_masks is not None:
         only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
+    inputs = [content_mask, control.protect, *(one for part in parts for one in (part.style, part.mask))]
     making = Lock()
 
     @cache
@@ -257,6 +291,7 @@ def _file_to_file(
         return one_style(wct2, parts, profile=profile, mix=mix, ways=ways)
 
     def transfer_one(content: str | os.PathLike[str], output: str | os.PathLike[str]) -> Header:
+        refuse_replacing(output, [content, *inputs])
         check_writable(output)
         with open_source(content) as source:
             header = source.header

@@ -9,8 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, TextIO
 
-import torch
-
 from haarmony.media.files import beside
 from haarmony.methods.method import Method
 from haarmony.methods.wct2 import WCT2
@@ -48,7 +46,6 @@ def stylize(
     """
     sources, styles, results = folders
     one = _by_wct2(method, strength) if isinstance(method, WCT2) else _by_method(method)
-    threads = torch.get_num_threads()
     for start in range(0, len(jobs), _PORTION):
         portion = jobs[start : start + _PORTION]
         contents = [sources / job.source for job in portion]
@@ -59,11 +56,7 @@ def stylize(
             target.parent.mkdir(parents=True, exist_ok=True)
             one(content, style_of[target], target)
 
-        torch.set_num_threads(workers)  # which the batch divides among its workers
-        try:
-            yield from run(contents, targets, made, resume=True, workers=workers)
-        finally:
-            torch.set_num_threads(threads)
+        yield from run(contents, targets, made, resume=True, workers=workers, threads=1)
 
 
 def digest(paths: Sequence[object]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import isnan
 from typing import Literal
 
 from haarmony.devices import usable
 from haarmony.errors import InputError
 from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines.asked import number
 from haarmony.pipelines.rows import Rows, TensorRows, reduced
 
 Detail = Literal["carry", "network"]
@@ -56,11 +58,29 @@ class Ways:
             (self.statistics, (None, "exact", "proxy")),
             (self.precision, ("float32", "bfloat16")),
         ):
-            if value not in known:
+            if not isinstance(value, (str, type(None))) or value not in known:
                 raise InputError(f"unknown way {value!r}: choose {' or '.join(filter(None, known))}")
+        if self.max_memory is not None and not number(self.max_memory) > 0:
+            raise InputError(f"max_memory is a number of bytes above 0, got {self.max_memory!r}")
+        if not isinstance(self.shares, Mapping):
+            raise InputError(f"shares are a dictionary such as {{'fine': 0.5}}, got {self.shares!r}")
+        for name, share in self.shares.items():
+            if isnan(number(share)):
+                raise InputError(f"the strength of {name} is between 0 and 1, got {share!r}")
 
     def model(self, model: str | WCT2, stages: Sequence[str] | None) -> WCT2:
-        """The model, which is loaded once in a process, with its recipe changed as asked."""
+        """The model, which is loaded once in a process, with its recipe changed as asked.
+
+        Raises:
+            InputError: for a model or stages of another kind, and for what does not fit together.
+            WeightsError: for an unknown model, or weights that are missing or damaged.
+        """
+        if not isinstance(model, (str, WCT2)):
+            raise InputError(
+                f"a model is given by its name, such as 'compact', or loaded by WCT2.load, got {model!r:.80}"
+            )
+        if stages is not None and (isinstance(stages, str) or not isinstance(stages, Iterable)):
+            raise InputError(f"stages are given as a list, such as ['encoder', 'skip'], got {stages!r}")
         wct2 = _loaded(model, self.device, self.precision) if isinstance(model, str) else model
         recipe = wct2.recipe
         if stages is not None:

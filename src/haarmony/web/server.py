@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import AF_INET6
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,10 +38,13 @@ def server(answer: Callable[[Request], Answer], *, host: str, port: int) -> Thre
     class Handler(_Handler):
         answered = staticmethod(answer)
 
+    kind = _Server if ":" not in host else _ServerOfIPv6
     try:
-        return _Server((host, port), Handler)
+        return kind((host, port), Handler)
     except (OSError, OverflowError) as error:
-        raise InputError(f"cannot listen on {host} port {port} ({error}): choose another --port") from error
+        raise InputError(
+            f"cannot listen on {host} port {port} ({error}): choose another --port or --host"
+        ) from error
 
 
 class _Server(ThreadingHTTPServer):
@@ -49,6 +53,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that went away in the middle."""
+
+
+class _ServerOfIPv6(_Server):
+    address_family = AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -19,7 +19,7 @@ from haarmony.evaluation.report.page import page
 from haarmony.evaluation.report.results import UNTOUCHED, Contender, Result, Work, results
 from haarmony.evaluation.report.scatter import scatter
 from haarmony.evaluation.report.summary import Spread, summary, write_tables
-from haarmony.evaluation.self_reference import self_pairs
+from haarmony.evaluation.self_reference import check_names, self_pairs
 from haarmony.evaluation.structure import Edges, sobel_edges
 from haarmony.media.files import beside
 from haarmony.media.opening import is_picture
@@ -82,6 +82,9 @@ class Comparison:
                 raise InputError(f"{name!r} is to be the name of a folder too: leave slashes out")
             if name == UNTOUCHED or names.count(name) > 1:
                 raise InputError(f"there is more than one contender named {name}: each has a name of its own")
+        for one in contenders:
+            if one.folder is not None and not one.folder.is_dir():
+                raise InputError(f"{str(one.folder)!r} is no folder: expected one of results of {one.name}")
         known = read_pairs(pairs) if pairs is not None else []
         source = pairs or photos
         assert source is not None
@@ -91,6 +94,10 @@ class Comparison:
         if edges is not None:
             settings["edges"] = edges
         found = _photos(photos) if photos is not None else []
+        missing = set(only or ()) - {pair.name for pair in known} - {photo.stem for photo in found}
+        if missing:
+            raise InputError(f"there is no pair {sorted(missing)[0]!r} in {str(source)!r}")
+        detector = sobel_edges if edges is None else _detector(edges)
         begin(folder, settings)
         truths: dict[str, Path] = {}
         if found:
@@ -98,13 +105,9 @@ class Comparison:
             known = [pair for pair, _ in made]
             truths = {pair.name: truth for pair, truth in made}
         if only is not None:
-            missing = set(only) - {pair.name for pair in known}
-            if missing:
-                raise InputError(f"there is no pair {sorted(missing)[0]!r} in {str(source)!r}")
             known = [pair for pair in known if pair.name in only]
         if not masks:
             known = [replace(pair, content_mask=None, style_mask=None) for pair in known]
-        detector = sobel_edges if edges is None else _detector(edges)
         everyone = [Contender(UNTOUCHED, spec=UNTOUCHED), *contenders]
         return cls(Work(folder, size, truths), known, everyone, detector)
 
@@ -184,4 +187,5 @@ def _photos(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if is_picture(path))
     if not found:
         raise InputError(f"{str(folder)!r} holds no photos")
+    check_names(found)
     return found

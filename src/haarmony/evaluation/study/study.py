@@ -78,6 +78,12 @@ class Study:
         """The database of votes."""
         return self.folder / VOTES
 
+    @property
+    def files(self) -> list[Path]:
+        """All that it consists of."""
+        pictures = [self.picture(name) for item in self.items for name in item.pictures]
+        return [*(self.folder / name for name in (MANIFEST, VOTES, SECRET, INVITATIONS)), *pictures]
+
     def picture(self, name: str) -> Path:
         """Where a picture of an item lies."""
         return self.folder / PICTURES / name
@@ -116,10 +122,12 @@ class Study:
             return cls(folder, tuple(fields["methods"]), items, bool(fields["invited"]), signer)
         except FileNotFoundError as error:
             raise InputError(f"{str(folder)!r} holds no study: make one with haarmony study build") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{str(path)!r} is damaged ({error}): build the study anew") from error
 
 
 def _item(fields: dict[str, object]) -> Item:
     item = Item(**fields)  # type: ignore[arg-type]
+    if not isinstance(item.outputs, Mapping):
+        raise TypeError("its outputs are no table")
     return Item(**{**asdict(item), "size": tuple(item.size), "style_size": tuple(item.style_size)})
