@@ -1,7 +1,7 @@
 """Convolutions of what is rounded to bfloat16, for processors that multiply matrices of it quickly (AMX).
 
-Products are added up in float32, and what comes back is rounded once more: three digits of a feature. Where
-products are as quick as here, to take fewer of them (`winograd`) would cost more than it saves.
+Products are added up in float32, and what comes back is rounded once more, to 8 bits. Where products are this
+quick, to take fewer of them (`winograd`) would cost more than it saves.
 """
 
 from __future__ import annotations
