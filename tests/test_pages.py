@@ -144,3 +144,23 @@ print((before - psutil.Process().memory_info().rss) >> 20)
 def test_holes_left_by_large_blocks_go_back_to_the_system() -> None:
     done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
     assert int(done.stdout) >= 90
+
+
+SCATTERED = """
+import psutil
+from haarmony.pages import giving_back
+large, small = [], []
+for _ in range(1000):
+    large.append(b"x" * (96 << 10))
+    small.append(bytearray(1024))
+del large[:]
+before = psutil.Process().memory_info().rss
+assert list(giving_back(iter([1, 2]))) == [1, 2]
+print((before - psutil.Process().memory_info().rss) >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc gives back what lies free")
+def test_free_pages_between_small_blocks_go_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", SCATTERED], capture_output=True, text=True, check=True)
+    assert int(done.stdout) >= 60

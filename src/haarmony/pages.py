@@ -4,7 +4,8 @@ The first touch of a fresh page costs more than the arithmetic of a pass over it
 of 4 KB it is ten times cheaper. Linux gives them to memory that asks for them. Pages that were touched once
 are used again while there are features in them.
 
-What is made in one thread and freed in another, frame after frame, is better given back to the system.
+What is made in one thread and freed in another, frame after frame, is better given back to the system, and
+so are the holes that it leaves.
 """
 
 import ctypes
@@ -13,11 +14,15 @@ import mmap
 import sys
 import threading
 import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
+
+Item = TypeVar("Item")
 
 _LARGE = 1 << 24
 """Bytes from which memory is asked for in large pages, and a feature is worked on in strips."""
@@ -25,6 +30,8 @@ _STRIP = 1 << 20
 """Numbers in a strip."""
 _GIVEN_BACK = 1 << 22
 """Bytes of a block from which it is given back when it is freed."""
+_BETWEEN = 32
+"""Items from one time to the next that free pages are given back."""
 _M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
@@ -94,6 +101,15 @@ def give_back_large_blocks() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
             ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
+
+
+def giving_back(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, and now and then have glibc give back the pages that lie free between what is in use."""
+    for number, item in enumerate(items):
+        if number % _BETWEEN == 0 and sys.platform == "linux":
+            with suppress(AttributeError):  # another C library
+                ctypes.CDLL(None).malloc_trim(0)
+        yield item
 
 
 def in_strips(x: Tensor) -> bool:

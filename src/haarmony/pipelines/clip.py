@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from haarmony.errors import FilmError
@@ -13,7 +12,7 @@ from haarmony.media.film import open_film
 from haarmony.media.kinds import MaskLike
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
-from haarmony.pages import give_back_large_blocks
+from haarmony.pages import give_back_large_blocks, giving_back
 from haarmony.pipelines.control import Control
 from haarmony.pipelines.lit import KEEPING_GRAIN, Path, settled
 from haarmony.pipelines.styles import StyleLike
@@ -110,7 +109,7 @@ def transfer_film(
         return write_film(
             output,
             film,
-            partial(transferred_frames, film, lit),
+            lambda start: giving_back(transferred_frames(film, lit, start)),
             codec=codec,
             quality=quality,
             settings=lit.settings(),
