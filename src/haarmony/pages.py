@@ -104,12 +104,18 @@ def give_back_large_blocks() -> None:
 
 
 def giving_back(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items, and now and then have glibc give back the pages that lie free between what is in use."""
+    """Yield items, and now and then give back the pages that lie free between what is in use."""
     for number, item in enumerate(items):
-        if number % _BETWEEN == 0 and sys.platform == "linux":
-            with suppress(AttributeError):  # another C library
-                ctypes.CDLL(None).malloc_trim(0)
+        if number % _BETWEEN == 0:
+            give_back_free_pages()
         yield item
+
+
+def give_back_free_pages() -> None:
+    """Have glibc, where it is the C library, give back the pages that lie free between what is in use."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def in_strips(x: Tensor) -> bool:

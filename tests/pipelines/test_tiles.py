@@ -1,3 +1,4 @@
+import weakref
 from copy import deepcopy
 from functools import partial
 
@@ -152,5 +153,24 @@ def test_every_band_of_rows_is_read_once() -> None:
             return super().rows(top, bottom)
 
     read: list[tuple[int, int]] = []
-    list(tiles(model("compact", ("encoder",)), Counting(picture(0, 300, 300)), 64))
+    for row in tiles(model("compact", ("encoder",)), Counting(picture(0, 300, 300)), 64):
+        list(row)
     assert read == [(0, 120), (8, 184), (72, 248), (136, 300), (200, 300)]
+
+
+def test_no_band_is_kept_beside_the_next() -> None:
+    class Watched(TensorRows):
+        def rows(self, top: int, bottom: int) -> Tensor:
+            assert not [band for band in read if band() is not None]
+            band = super().rows(top, bottom).numpy().copy()
+            read.append(weakref.ref(band))
+            return torch.from_numpy(band)
+
+    read: list[weakref.ref[object]] = []
+    wct2 = model("compact", ("encoder",))
+    source = Watched(picture(0, 300, 300))
+    style = tiled_style(wct2, source, None, side=64)
+    maps = tiled_plan(wct2, source, style, 1.0, None, side=64)
+    for _ in rendered(wct2, source, maps, 1.0, None, side=64):
+        pass
+    assert len(read) == 5 * (1 + 4 + 1)

@@ -100,13 +100,12 @@ class Bands:
     def _raw(self, top: int, bottom: int) -> NDArray[Any]:
         _, width, samples = self.page.shape
         kind = np.dtype(self.page.dtype).newbyteorder(self.page.parent.byteorder)
-        row = width * samples * kind.itemsize
+        band = np.empty((bottom - top, width, samples), kind)
         file = self.page.parent.filehandle
-        file.seek(self.page.dataoffsets[0] + top * row)
-        data = file.read((bottom - top) * row)
-        if len(data) != (bottom - top) * row:
+        file.seek(self.page.dataoffsets[0] + top * width * samples * kind.itemsize)
+        if file.readinto(band.view(np.uint8)) != band.nbytes:  # type: ignore[arg-type]  # any buffer will do
             raise ValueError(f"it ends before row {bottom}")
-        return np.frombuffer(data, kind).reshape(bottom - top, width, samples)
+        return band
 
     def _decoded(self, top: int, bottom: int) -> NDArray[Any]:
         page = self.page

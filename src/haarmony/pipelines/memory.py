@@ -11,11 +11,11 @@ from haarmony.networks.autoencoder import WaveletAutoencoder
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
 
-TILE_BYTES, GPU_TILE_BYTES = 1 << 30, 1 << 33
+TILE_BYTES, GPU_TILE_BYTES = 7 << 27, 1 << 33
 """What one tile takes at most: larger ones are hardly faster."""
 
 SMALLEST_TILE = 64
-_BAND_BYTES = 56
+_BAND_BYTES = 36
 """A pixel of the bands of rows that a row of tiles is cut from and put together in, and what stays behind."""
 
 

@@ -21,9 +21,10 @@ from haarmony.media.image import Picture, to_pil
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable, write_bands, written_depth
 from haarmony.media.source import Header, Source, open_source
-from haarmony.methods.sites import blend
+from haarmony.methods.sites import Maps, blend
 from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
+from haarmony.pages import give_back_free_pages
 from haarmony.pipelines.asked import must_be, strength_of
 from haarmony.pipelines.automatic import check_automatic, found
 from haarmony.pipelines.batch import Done
@@ -349,19 +350,26 @@ def changed(
 def _through_the_network(
     wct2: WCT2, content: Rows, style: Style, strength: float, regions: Regions | None, ways: Ways
 ) -> Iterator[Tensor]:
-    memory = budget(ways.max_memory, wct2.device)
     seen = ways.seen(content)
-    in_one_piece = fits(wct2.network, seen.height * seen.width, memory)
-    if seen is content and in_one_piece:
+    memory = budget(ways.max_memory, wct2.device)
+    if seen is content and fits(wct2.network, content.height * content.width, memory):
         yield wct2.transferred(content.rows(0, content.height), style, strength, regions)
         return
-    if in_one_piece:
-        maps = wct2.plan(seen.rows(0, seen.height), style, strength, regions)
-    else:
-        side = tile_side(wct2.network, seen.width, memory)
-        maps = tiled_plan(wct2, seen, style, strength, regions, side=side)
-    side = tile_side(wct2.network, content.width, memory)
+    maps = _maps(wct2, seen, style, strength, regions, memory)
+    del seen
+    give_back_free_pages()
+    side = tile_side(wct2.network, content.width, budget(ways.max_memory, wct2.device))
     yield from rendered(wct2, content, maps, strength, regions, side=side)
+
+
+def _maps(
+    wct2: WCT2, seen: Rows, style: Style, strength: float, regions: Regions | None, memory: int
+) -> Maps:
+    """What fits the picture that is seen to the style, in one piece where so much memory allows it."""
+    if fits(wct2.network, seen.height * seen.width, memory):
+        return wct2.plan(seen.rows(0, seen.height), style, strength, regions)
+    side = tile_side(wct2.network, seen.width, memory)
+    return tiled_plan(wct2, seen, style, strength, regions, side=side)
 
 
 def _samples(bands: Iterator[Tensor], source: Source, depth: int) -> Iterator[NDArray[Any]]:

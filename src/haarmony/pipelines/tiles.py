@@ -23,7 +23,7 @@ from haarmony.methods.sites import Maps, Seen, change, visit_sites
 from haarmony.methods.wct2 import WCT2
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
-from haarmony.pipelines.rows import Rows
+from haarmony.pipelines.rows import Rows, cuts
 from haarmony.regions import Part, Regions, weights_at
 from haarmony.style import Style
 
@@ -91,17 +91,22 @@ def spans(length: int, side: int, halo: int, stride: int) -> list[Span]:
     ]
 
 
-def tiles(model: WCT2, source: Rows, side: int) -> Iterator[list[Tile]]:
-    """The tiles of a picture, row by row; every band of rows is read once."""
+def tiles(model: WCT2, source: Rows, side: int) -> Iterator[Iterator[Tile]]:
+    """The tiles of a picture, row by row; every band of rows is read once, and dropped behind its tiles."""
     network = model.network
     size = max(source.height, network.smallest), max(source.width, network.smallest)
     columns = spans(size[1], side, network.reach, network.stride)
     for row in spans(size[0], side, network.reach, network.stride):
-        band = source.rows(row.first, min(row.last, source.height))
-        yield [
-            Tile(model.enlarged(band[..., column.first : column.last]), row, column, size)
-            for column in columns
-        ]
+        yield _row_of_tiles(model, source, row, columns, size)
+
+
+def _row_of_tiles(
+    model: WCT2, source: Rows, row: Span, columns: list[Span], size: tuple[int, int]
+) -> Iterator[Tile]:
+    band = source.rows(row.first, min(row.last, source.height))
+    for column in columns:
+        part = band[..., column.first : column.last].clone()  # who keeps it keeps no more than it
+        yield Tile(model.enlarged(part), row, column, size)
 
 
 @torch.no_grad()
@@ -172,13 +177,21 @@ def rendered(
 ) -> Iterator[Tensor]:
     """The bands of rows, from the top, of what `WCT2.render` gives: (1, 3, h, width), not clipped."""
     for row in tiles(model, source, side):
-        start, stop = row[0].row.start, min(row[0].row.stop, source.height)
-        band = torch.empty(1, 3, stop - start, source.width, device=source.device)
-        for tile in row:
-            inner, part = tile.core(model.render(tile.picture, maps, strength, regions, tile.part))
-            into = band[..., part.left : part.left + inner.shape[-1]]
-            into.copy_(inner[..., : into.shape[-2], : into.shape[-1]])
-        yield band
+        parts = _rendered(model, source, row, maps, strength, regions)
+        for top, bottom in cuts(parts[0].shape[-2], source.width):
+            yield torch.cat([part[..., top:bottom, :] for part in parts], -1)
+        del parts
+
+
+def _rendered(
+    model: WCT2, source: Rows, row: Iterator[Tile], maps: Maps, strength: float, regions: Regions | None
+) -> list[Tensor]:
+    """A row of tiles, rendered, from the left."""
+    parts = []
+    for tile in row:
+        inner, part = tile.core(model.render(tile.picture, maps, strength, regions, tile.part))
+        parts.append(inner[..., : source.height - part.top, : source.width - part.left].contiguous())
+    return parts
 
 
 class _Enough(Exception):  # noqa: N818
