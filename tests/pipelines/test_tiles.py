@@ -146,6 +146,24 @@ def test_nothing_beyond_the_reach_bears_on_a_pixel(name: str) -> None:
     assert whole.reach % whole.stride == 0
 
 
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_beyond_the_encoders_reach_bears_on_a_feature(name: str, level: int) -> None:
+    whole = deepcopy(network(name)).double()
+    for parameter in whole.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    content = picture(0, 16, 304).double()
+    reach = whole.encoder_reach[level - 1]
+    assert reach % whole.stride == 0
+    changed = content.clone()
+    changed[..., : 200 - reach] = 1 - content[..., : 200 - reach]
+    plain, other = (whole.encode_all(one)[0][level] for one in (content, changed))
+    start = 200 * plain.shape[-1] // content.shape[-1]
+    assert torch.equal(plain[..., start:], other[..., start:])
+    assert not torch.equal(plain, other)
+
+
 def test_every_band_of_rows_is_read_once() -> None:
     class Counting(TensorRows):
         def rows(self, top: int, bottom: int) -> Tensor:
@@ -153,7 +171,7 @@ def test_every_band_of_rows_is_read_once() -> None:
             return super().rows(top, bottom)
 
     read: list[tuple[int, int]] = []
-    for row in tiles(model("compact", ("encoder",)), Counting(picture(0, 300, 300)), 64):
+    for row in tiles(model("compact", ("encoder",)), Counting(picture(0, 300, 300)), 64, 56):
         list(row)
     assert read == [(0, 120), (8, 184), (72, 248), (136, 300), (200, 300)]
 

@@ -40,12 +40,14 @@ class WaveletAutoencoder(nn.Module, ABC):
     Attributes:
         smallest: the shortest side of a picture that the network can take.
         stride: of the deepest level; tiles of a picture begin at its multiples.
-        reach: pixels beyond which nothing bears on a pixel's result, there and back; a multiple of `stride`.
+        encoder_reach: pixels beyond which nothing bears on the features of each level; multiples of `stride`.
+        reach: the same for a pixel's result, there and back.
         bytes_per_pixel: peak memory of a transfer at full size, over the picture's pixels, measured.
     """
 
     smallest = 1
     stride = 8
+    encoder_reach: tuple[int, int, int, int]
     reach: int
     bytes_per_pixel: int
 

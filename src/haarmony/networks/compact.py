@@ -45,6 +45,7 @@ def _mixing(inputs: int, outputs: int) -> nn.Conv2d:
 class Compact(WaveletAutoencoder):
     """Features of 16, 32, 64, 96 channels at 1/2, 1/2, 1/4, 1/8 of the picture's sides; any picture size."""
 
+    encoder_reach = 8, 8, 16, 32
     reach = 56
     bytes_per_pixel = 400
 

@@ -73,6 +73,7 @@ class VGG19(WaveletAutoencoder):
 
     convolutions = tuple(ENCODER)
     smallest = 9  # a shorter side would be one pixel at conv4_1, where there is nothing to reflect
+    encoder_reach = 8, 8, 24, 32
     reach = 72
     bytes_per_pixel = 2000
     encoder: nn.ModuleDict

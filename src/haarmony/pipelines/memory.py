@@ -11,7 +11,7 @@ from haarmony.networks.autoencoder import WaveletAutoencoder
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
 
-TILE_BYTES, GPU_TILE_BYTES = 7 << 27, 1 << 33
+TILE_BYTES, GPU_TILE_BYTES = 5 << 27, 1 << 33
 """What one tile takes at most: larger ones are hardly faster."""
 
 SMALLEST_TILE = 64

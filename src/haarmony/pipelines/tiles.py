@@ -9,7 +9,7 @@ depends on, aligned to the poolings; so tiles give what the whole gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -91,12 +91,12 @@ def spans(length: int, side: int, halo: int, stride: int) -> list[Span]:
     ]
 
 
-def tiles(model: WCT2, source: Rows, side: int) -> Iterator[Iterator[Tile]]:
+def tiles(model: WCT2, source: Rows, side: int, halo: int) -> Iterator[Iterator[Tile]]:
     """The tiles of a picture, row by row; every band of rows is read once, and dropped behind its tiles."""
     network = model.network
     size = max(source.height, network.smallest), max(source.width, network.smallest)
-    columns = spans(size[1], side, network.reach, network.stride)
-    for row in spans(size[0], side, network.reach, network.stride):
+    columns = spans(size[1], side, halo, network.stride)
+    for row in spans(size[0], side, halo, network.stride):
         yield _row_of_tiles(model, source, row, columns, size)
 
 
@@ -124,7 +124,7 @@ def tiled_style(model: WCT2, source: Rows, regions: Regions | None, *, side: int
         sites[site] = found if known is None else {label: known[label] + found[label] for label in found}
         return feature
 
-    for row in tiles(model, source, side):
+    for row in tiles(model, source, side, model.network.reach):
         for tile in row:
             visit_sites(model.network, tile.picture, model.recipe.stages, record)
     return Style(model.identity, sites, None if regions is None else regions.areas())
@@ -157,10 +157,12 @@ def joint_plan(
         side: the longest tile, without halo.
     """
     maps: Maps = {}
-    for sites in _rounds(site for site in style.sites if site != texture.SITE):
+    for depth, sites in _rounds(site for site in style.sites if site != texture.SITE):
+        network = model.network
+        halo = network.encoder_reach[depth - 1] if depth <= LEVELS[-1] else network.reach
         seen: dict[str, dict[str, Seen]] = {}
         for source, regions in sources:
-            for row in tiles(model, source, side):
+            for row in tiles(model, source, side, halo):
                 for tile in row:
                     for site, found in _observe(model, tile, maps, sites, strength, regions).items():
                         known = seen.get(site)
@@ -176,7 +178,7 @@ def rendered(
     model: WCT2, source: Rows, maps: Maps, strength: float, regions: Regions | None, *, side: int
 ) -> Iterator[Tensor]:
     """The bands of rows, from the top, of what `WCT2.render` gives: (1, 3, h, width), not clipped."""
-    for row in tiles(model, source, side):
+    for row in tiles(model, source, side, model.network.reach):
         parts = _rendered(model, source, row, maps, strength, regions)
         for top, bottom in cuts(parts[0].shape[-2], source.width):
             yield torch.cat([part[..., top:bottom, :] for part in parts], -1)
@@ -219,12 +221,12 @@ def _observe(
     return found
 
 
-def _rounds(sites: Mapping[str, object] | Iterable[str]) -> list[list[str]]:
-    """Sites in the order of the walk, those together that do not depend on each other."""
-    return [list(group) for _, group in groupby(sorted(sites, key=_round), key=_round)]
+def _rounds(sites: Iterable[str]) -> list[tuple[int, list[str]]]:
+    """Sites in the order of the walk, those together that do not depend on each other, by their depth."""
+    return [(depth, list(group)) for depth, group in groupby(sorted(sites, key=_depth), key=_depth)]
 
 
-def _round(site: str) -> int:
+def _depth(site: str) -> int:
     """Encoder levels one by one; the skips beside the last; then the decoder from the deepest level up."""
     deepest = LEVELS[-1]
     if site.startswith("skip"):
