@@ -58,8 +58,8 @@ def test_memory_does_not_grow_with_the_picture(tmp_path: Path, style: Path) -> N
 
 
 def test_the_network_s_tiles_stay_within_the_memory_allowed(tmp_path: Path, style: Path) -> None:
-    way = ("--detail", "network", "--max-memory", "700M")
-    assert peak_of(tmp_path, style, (1800, 2000), *way) < 800
+    way = ("--detail", "network", "--max-memory", "500M")
+    assert peak_of(tmp_path, style, (3000, 4000), *way) < 550
 
 
 def test_a_kill_leaves_no_broken_output(tmp_path: Path, style: Path) -> None:

@@ -43,6 +43,7 @@ class WaveletAutoencoder(nn.Module, ABC):
         encoder_reach: pixels beyond which nothing bears on the features of each level; multiples of `stride`.
         reach: the same for a pixel's result, there and back.
         bytes_per_pixel: peak memory of a transfer at full size, over the picture's pixels, measured.
+        bytes_aside: what it takes beside, however small the picture: weights laid out anew, and allocators.
     """
 
     smallest = 1
@@ -50,6 +51,7 @@ class WaveletAutoencoder(nn.Module, ABC):
     encoder_reach: tuple[int, int, int, int]
     reach: int
     bytes_per_pixel: int
+    bytes_aside: int
 
     @abstractmethod
     def encode(self, level: int, x: Tensor, skips: Skips) -> Tensor:

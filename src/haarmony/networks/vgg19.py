@@ -76,6 +76,7 @@ class VGG19(WaveletAutoencoder):
     encoder_reach = 8, 8, 24, 32
     reach = 72
     bytes_per_pixel = 2000
+    bytes_aside = 1 << 29
     encoder: nn.ModuleDict
     decoder: nn.ModuleDict
 

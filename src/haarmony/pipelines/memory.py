@@ -7,6 +7,7 @@ import torch
 
 from haarmony.errors import InputError
 from haarmony.networks.autoencoder import WaveletAutoencoder
+from haarmony.pages import give_back_free_pages
 
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
@@ -31,6 +32,7 @@ def budget(most: int | None, device: torch.device) -> int:
         reserved = torch.cuda.memory_reserved(device)
         unused = reserved - torch.cuda.memory_allocated(device)
         return int(SHARE * (free + unused)) if most is None else most - reserved + unused
+    give_back_free_pages()
     if most is None:
         return int(SHARE * psutil.virtual_memory().available)
     return most - int(psutil.Process().memory_info().rss)
@@ -38,7 +40,7 @@ def budget(most: int | None, device: torch.device) -> int:
 
 def fits(network: WaveletAutoencoder, pixels: int, memory: int) -> bool:
     """Whether a picture of so many pixels can be transferred in one piece."""
-    return network.bytes_per_pixel * pixels <= memory
+    return network.bytes_per_pixel * pixels + network.bytes_aside <= memory
 
 
 def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
@@ -48,7 +50,7 @@ def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
         InputError: when they allow none.
     """
     on_cpu = next(network.parameters()).device.type == "cpu"
-    memory = min(memory, TILE_BYTES if on_cpu else GPU_TILE_BYTES)
+    memory = min(memory - network.bytes_aside, TILE_BYTES if on_cpu else GPU_TILE_BYTES)
     pixel, column = network.bytes_per_pixel, _BAND_BYTES * width
     outer = ((column**2 + 4 * pixel * max(0, memory)) ** 0.5 - column) / (2 * pixel)
     side = int(outer - 2 * network.reach) // network.stride * network.stride

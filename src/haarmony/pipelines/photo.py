@@ -24,7 +24,6 @@ from haarmony.media.source import Header, Source, open_source
 from haarmony.methods.sites import Maps, blend
 from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
-from haarmony.pages import give_back_free_pages
 from haarmony.pipelines.asked import must_be, strength_of
 from haarmony.pipelines.automatic import check_automatic, found
 from haarmony.pipelines.batch import Done
@@ -357,7 +356,6 @@ def _through_the_network(
         return
     maps = _maps(wct2, seen, style, strength, regions, memory)
     del seen
-    give_back_free_pages()
     side = tile_side(wct2.network, content.width, budget(ways.max_memory, wct2.device))
     yield from rendered(wct2, content, maps, strength, regions, side=side)
 

@@ -23,6 +23,7 @@ from haarmony.methods.sites import Maps, Seen, change, visit_sites
 from haarmony.methods.wct2 import WCT2
 from haarmony.moments import Moments
 from haarmony.networks.autoencoder import LEVELS
+from haarmony.pages import give_back_free_pages
 from haarmony.pipelines.rows import Rows, cuts
 from haarmony.regions import Part, Regions, weights_at
 from haarmony.style import Style
@@ -97,6 +98,7 @@ def tiles(model: WCT2, source: Rows, side: int, halo: int) -> Iterator[Iterator[
     size = max(source.height, network.smallest), max(source.width, network.smallest)
     columns = spans(size[1], side, halo, network.stride)
     for row in spans(size[0], side, halo, network.stride):
+        give_back_free_pages()
         yield _row_of_tiles(model, source, row, columns, size)
 
 
