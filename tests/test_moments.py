@@ -111,6 +111,10 @@ def test_a_map_is_its_pixels() -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="expected 12 weights"):
         Moments.of(torch.zeros(3, 3, 4), torch.ones(11))
+    with pytest.raises(InputError, match=r"\(C, H, W\) or \(C, N\), got \(3,\)"):
+        Moments.of(torch.zeros(3))
+    with pytest.raises(InputError, match="0 or more"):
+        Moments.of(torch.zeros(3, 2), torch.tensor([1.0, -0.5]))
     with pytest.raises(InputError, match="3 channels cannot merge with those of 4"):
         Moments.of(torch.zeros(3, 2)) + Moments.of(torch.zeros(4, 2))
 

@@ -77,8 +77,13 @@ def blocked_by_a_file(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     "target",
-    [lambda folder: folder / "nowhere" / "style.safetensors", lambda folder: folder, blocked_by_a_file],
-    ids=["no such folder", "a folder", "below a file"],
+    [
+        lambda folder: folder / "nowhere" / "style.safetensors",
+        lambda folder: folder,
+        blocked_by_a_file,
+        lambda folder: folder / "a\0b.safetensors",
+    ],
+    ids=["no such folder", "a folder", "below a file", "no name"],
 )
 def test_an_unwritable_target_is_one_line(tmp_path: Path, target) -> None:
     with pytest.raises(InputError, match="cannot write the style to") as caught:

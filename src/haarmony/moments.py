@@ -57,8 +57,10 @@ class Moments:
             weights: (H, W) or (N,), >= 0, the soft membership of each position; 1 everywhere if None.
 
         Raises:
-            InputError: when the shapes do not fit.
+            InputError: when the shapes do not fit, or a weight is below 0.
         """
+        if features.ndim < 2:
+            raise InputError(f"features are (C, H, W) or (C, N), got {tuple(features.shape)}")
         x = features.flatten(1)
         x = x.double() if x.shape[1] <= _FEW else x
         positions = x.shape[1]
@@ -66,6 +68,8 @@ class Moments:
             weights = weights.flatten()
             if weights.shape[0] != positions:
                 raise InputError(f"expected {positions} weights, one a position, got {weights.shape[0]}")
+            if bool((weights < 0).any()):
+                raise InputError("weights are 0 or more, got some below")
         count, reference, first, second = _about_a_reference(x, weights)
         if not bool(first.isfinite().all()):
             finite = x.isfinite().all(0)

@@ -178,9 +178,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 def _explained_writing(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write the style to {path}: {reason}; choose a writable place") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write the style to {path!r}: {reason}; choose a writable place") from error
 
 
 def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

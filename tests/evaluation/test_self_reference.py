@@ -38,5 +38,6 @@ def test_what_cannot_be_halved(tmp_path: Path) -> None:
     Image.fromarray(scene(0)[:20, :100]).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="32 pixels"):
         self_pairs([tmp_path / "a.png"], tmp_path / "pairs")
+    assert not (tmp_path / "pairs").exists()
     with pytest.raises(InputError, match="two photos are named a"):
         self_pairs([tmp_path / "a.png", tmp_path / "b" / "a.jpg"], tmp_path / "pairs")

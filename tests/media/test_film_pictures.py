@@ -287,3 +287,22 @@ def test_what_is_no_animation_is_told(tmp_path):
     encode(tmp_path / "film.mp4", frames=2)
     with pytest.raises(FilmError, match="does not exist"):
         open_film(tmp_path / "nowhere.gif")
+
+
+def test_numbers_that_are_missing_are_told(folder):
+    (folder / "shot5.png").unlink()
+    (folder / "shot9.png").unlink()
+    with pytest.warns(HaarmonyWarning, match="in 2 places, first between 'shot4.png' and 'shot6.png'"):
+        film = open_film(folder)
+    assert film.header.frames == 10
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "names",
+    [("1.png", "3.png", "5.png"), ("a1.png", "b7.png", "b8.png"), ("1.png", "1.tif", "2.png")],
+)
+def test_names_without_a_gap_warn_of_none(tmp_path, names):
+    for name in names:
+        Image.fromarray(picture(0)).save(tmp_path / name)
+    assert open_film(tmp_path).header.frames == len(names)

@@ -833,6 +833,10 @@ class TestWriting:
             write_image(tmp_path / "a.tif", picture)
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_profile_is_no_name(self):
+        with pytest.raises(InputError, match="bytes of an ICC profile, or None for sRGB, got 'sRGB'"):
+            Picture(np.zeros((4, 4, 3), np.float32), profile="sRGB")
+
     def test_pillow_image_there_and_back(self):
         image = Image.fromarray(noise(channels=4))
         image.info["icc_profile"] = ADOBE_RGB

@@ -282,6 +282,7 @@ class TestCube:
             (f"LUT_1D_SIZE 2\n{ROWS}", "1D table or a shaper"),
             (f"LUT_1D_SIZE 2\nLUT_1D_INPUT_RANGE 0 1\nLUT_3D_SIZE 2\n{ROWS}", "1D table or a shaper"),
             (f"LUT_3D_SIZE 3\n{ROWS}", "8 colours, LUT_3D_SIZE 3 needs 27"),
+            (f"LUT_3D_SIZE 2\nLUT_3D_SIZE 2\n{ROWS}", "line 2: a second LUT_3D_SIZE"),
             (f"LUT_3D_SIZE 2\n{ROWS}0 0 0\n", "line 10: more than the 8"),
             (f"LUT_3D_SIZE 2\n{ROWS}".replace("0 1 1", "nan 1 1"), "NaN"),
             (f"LUT_3D_SIZE 2\n{ROWS}".replace("0 1 1", "0 inf 1"), "NaN or infinity"),
@@ -396,3 +397,9 @@ class TestFiles:
             warnings.simplefilter("error")
             write_lut(tmp_path / "a.cube", gamma())
             read_lut(tmp_path / "a.cube").apply(colours())
+
+
+@pytest.mark.parametrize("path", [3, None, b"a.cube"])
+def test_what_is_no_path_is_told(path):
+    with pytest.raises(ImageError, match="given by the path of its file, got"):
+        read_lut(path)

@@ -295,7 +295,7 @@ def test_mistakes_are_one_line() -> None:
     assert "batch of 2" in say(
         lambda: known(picture(0, 32, 48, batch=2), masked, content_mask=halves(32, 48))
     )
-    for strength in (-0.1, 1.5, float("nan")):
+    for strength in (-0.1, 1.5, float("nan"), "full", torch.ones(2), [0.5, 1]):
         assert "strength" in say(lambda strength=strength: known(content, style, strength=strength))
     assert "both or neither" in say(lambda: known(content, masked))
     assert "both or neither" in say(lambda: known(content, style, content_mask=halves(32, 48)))
@@ -303,7 +303,10 @@ def test_mistakes_are_one_line() -> None:
     assert "[0, 1]" in say(lambda: known(content * 255, style))
     assert "stages" in say(lambda: model(Recipe(("skip",), zca))(content, style))
     assert "unknown stages" in say(lambda: Recipe(("encoders",)))
-    assert "work_side" in say(lambda: Recipe(work_side=0))
+    for side in (0, "352", 3.5):
+        assert "work_side" in say(lambda side=side: Recipe(work_side=side))
+    for no_style in (3, content, "sunset.jpg"):
+        assert "make it with model.style" in say(lambda no_style=no_style: known(content, no_style))
 
 
 def test_an_unknown_model_is_one_line() -> None:

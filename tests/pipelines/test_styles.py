@@ -173,3 +173,9 @@ class TestMixing:
         ):
             with pytest.raises(InputError, match=saying):
                 transfer("nowhere.png", style, model=model, **options)
+
+
+@pytest.mark.parametrize("pictures", [[], (), "sunset.jpg"])
+def test_style_pictures_are_a_list_of_one_or_more(model, pictures):
+    with pytest.raises(InputError, match="list of one or more"):
+        make_style(pictures, model=model)

@@ -67,10 +67,10 @@ def self_pairs(photos: Sequence[Path], folder: Path, *, seed: int = 0) -> list[t
         here = folder / photo.stem
         content, style, truth = (here / f"{part}.png" for part in ("content", "style", "truth"))
         if not all(path.is_file() for path in (content, style, truth)):
-            here.mkdir(parents=True, exist_ok=True)
             pixels = to_profile(to_picture(read_image(photo)), None).pixels
             if min(pixels.shape[:2]) < _LEAST:
                 raise InputError(f"{photo}: expected {_LEAST} pixels or more across, got {pixels.shape[:2]}")
+            here.mkdir(parents=True, exist_ok=True)
             one, other = np.array_split(pixels, 2, axis=int(pixels.shape[1] >= pixels.shape[0]))
             write_image(style, Picture(np.ascontiguousarray(other)))
             write_image(truth, Picture(np.ascontiguousarray(one)))

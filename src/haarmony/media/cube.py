@@ -99,6 +99,8 @@ class _Reader:
                 self.title = text[len(keyword) :].strip().strip('"')
             case "LUT_1D_SIZE" | "LUT_1D_INPUT_RANGE":
                 raise ImageError(f"{self.name} holds a 1D table or a shaper: export it as one plain 3D .cube")
+            case "LUT_3D_SIZE" if self.size:
+                raise ImageError(f"{self.name}, line {number}: a second LUT_3D_SIZE; expected one table")
             case "LUT_3D_SIZE":
                 self.size = self._size(rest, number)
             case "DOMAIN_MIN":

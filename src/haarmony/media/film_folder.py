@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -15,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from haarmony.errors import FilmError, Interrupted
+from haarmony.errors import FilmError, HaarmonyWarning, Interrupted
 from haarmony.media.ahead import ahead
 from haarmony.media.files import StrPath, made_folder, replacing
 from haarmony.media.film import Colour, Film, FilmHeader, Frame
@@ -41,6 +43,14 @@ class FolderFilm:
             raise FilmError(
                 f"{named(path)} has no pictures of {' '.join(WRITTEN)}: "
                 "give a film, or a folder of numbered pictures"
+            )
+        if gaps := _gaps(self.files):
+            before, behind = gaps[0]
+            warnings.warn(
+                f"{named(path)}: numbers are missing in {len(gaps)} places, first between {before.name!r} "
+                f"and {behind.name!r}; the film goes on without them",
+                HaarmonyWarning,
+                stacklevel=3,
             )
         with open_source(self.files[0]) as source:
             first = source.header
@@ -192,6 +202,17 @@ def _pictures(folder: Path) -> list[Path]:
     """The pictures in a folder that can be written too, in the order of the numbers in their names."""
     there = (file for file in folder.iterdir() if writable(file) and not file.name.startswith("."))
     return sorted((file for file in there if not file.is_dir()), key=by_number)
+
+
+def _gaps(files: list[Path]) -> list[tuple[Path, Path]]:
+    """Neighbours that are further apart in number than others, where nothing else in their names differs."""
+    steps = {}
+    for before, behind in pairwise(files):
+        differ = [(a, b) for a, b in zip_longest(by_number(before), by_number(behind)) if a != b]
+        match differ:
+            case [((True, int(first)), (True, int(second)))]:
+                steps[before, behind] = second - first
+    return [pair for pair, step in steps.items() if step > min(steps.values())]
 
 
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:

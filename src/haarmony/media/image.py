@@ -39,6 +39,12 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.profile, (bytes, type(None))):
+            raise InputError(
+                f"a profile is the bytes of an ICC profile, or None for sRGB, got {self.profile!r:.40}"
+            )
+
     def save(self, path: StrPath) -> None:
         """Write the picture, by extension, as :func:`write_image` does."""
         write_image(path, self)

@@ -1,5 +1,6 @@
 """Looks on disk: .cube, or HaldCLUT as a picture, by extension."""
 
+import os
 import warnings
 from pathlib import Path
 from typing import Final
@@ -78,6 +79,8 @@ def is_hald(path: StrPath) -> bool:
 
 
 def _extension(path: StrPath, known: tuple[str, ...]) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise ImageError(f"a look is given by the path of its file, got {path!r:.80}")
     extension = Path(path).suffix.lower()
     if extension not in known:
         raise ImageError(f"{named(path)} is no name of a look: end it in {' or '.join(known)}")

@@ -44,8 +44,8 @@ class Recipe:
         unknown = set(self.stages) - set(STAGES)
         if unknown:
             raise InputError(f"unknown stages {sorted(unknown)}: choose any of {', '.join(STAGES)}")
-        if self.work_side is not None and self.work_side < 1:
-            raise InputError(f"work_side is a number of pixels, 1 or more, got {self.work_side}")
+        if self.work_side is not None and not (isinstance(self.work_side, int) and self.work_side >= 1):
+            raise InputError(f"work_side is a whole number of pixels, 1 or more, got {self.work_side!r}")
         if self.unmatched not in ("keep", "whole"):
             raise InputError(f"unmatched is keep or whole, got {self.unmatched!r}")
         known = (*(f"{stage}{level}" for stage in STAGES for level in LEVELS), *STAGES, "fine", "coarse")

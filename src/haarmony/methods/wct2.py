@@ -63,10 +63,10 @@ def check_request(strength: float, *, has_content_mask: bool, has_style_mask: bo
     """
     try:
         possible = 0 <= strength <= 1
-    except TypeError:
+    except (TypeError, ValueError, RuntimeError):
         possible = False
     if not possible:
-        raise InputError(f"strength is a number between 0 and 1, got {strength!r}")
+        raise InputError(f"strength is a number between 0 and 1, got {strength!r:.80}")
     if has_content_mask != has_style_mask:
         given, missing = ("content", "style") if has_content_mask else ("style", "content")
         raise InputError(f"the {given} has a mask but the {missing} has none: give both or neither")
@@ -170,6 +170,11 @@ class WCT2(nn.Module):
             ImageError: for a file that cannot be read.
             InputError: for anything that does not fit together.
         """
+        if not isinstance(style, Style):
+            raise InputError(
+                f"a model is given a haarmony.Style, got {type(style).__name__}: make it with "
+                "model.style(picture)"
+            )
         tensor, back = to_tensor(content)
         check_request(
             strength, has_content_mask=content_mask is not None, has_style_mask=style.areas is not None

@@ -65,6 +65,8 @@ def make_style(
         WeightsError: for an unknown model, or weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    if isinstance(pictures, (str, os.PathLike)) or not len(pictures):
+        raise InputError(f"style pictures are given as a list of one or more, got {pictures!r:.80}")
     _check_masks(len(masks) or len(pictures), len(pictures))
     wct2 = ways.model(model, stages)
     pairs = zip(pictures, masks or repeat(None, len(pictures)), strict=True)

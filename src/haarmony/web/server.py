@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from logging import getLogger
 from socket import AF_INET6
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from haarmony.errors import InputError
 from haarmony.web.study import MOST_BYTES, Answer, Request
 
 _PATIENCE: Final = 15.0
+_UNABLE: Final = b"This cannot be done just now: try again, or tell whoever runs the study.\n"
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -90,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             return self.answered(Request(method or self.command, self.path, headers, body))
         except (OSError, InputError) as error:
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n".encode())
+            getLogger(__name__).error("cannot answer %r: %s", self.path, error)
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _UNABLE)
 
     def _hang_up(self, status: HTTPStatus) -> None:
         """Refuse what was not read."""
