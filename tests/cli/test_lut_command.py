@@ -199,17 +199,29 @@ class TestApply:
         Path("sub").mkdir()
         shutil.copy("dusk.png", "sub/day.png")
         result = haarmony("lut", "apply", "look.cube", "day.png", "sub/day.png", "-o", "out/")
-        assert result.code == 2
-        assert "'sub/day.png': 'out/day.png' is already the result of another picture" in result.err
-        assert read_image("out/day.png").pixels.shape == (24, 32, 3)
+        assert (result.code, result.out) == (2, "")
+        assert "'day.png' and 'sub/day.png' would both be written to 'out/day.png'" in result.err
+        assert not Path("out").exists()
+
+    def test_folders_and_patterns_stand_for_their_pictures(self, haarmony, look):
+        Path("in").mkdir()
+        for name in ("in/2.png", "in/1.bmp"):
+            Image.open("day.png").convert("RGB").save(name)
+        Path("in/notes.txt").write_text("no picture")
+        assert haarmony("lut", "apply", "look.cube", "in", "-o", "out/").code == 0
+        assert sorted(path.name for path in Path("out").iterdir()) == ["1.jpg", "2.png"]
+        assert haarmony("lut", "apply", "look.cube", "in/*.png", "-o", "other/").code == 0
+        assert Path("other/2.png").read_bytes() == Path("out/2.png").read_bytes()
+        result = haarmony("lut", "apply", "look.cube", "in/*.webp", "-o", "other/")
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert "no file matches 'in/*.webp'" in result.err
 
     def test_no_photo_is_ever_replaced(self, haarmony, look):
         before = {path: path.read_bytes() for path in look.iterdir()}
         Path("link").symlink_to(".")
         result = haarmony("lut", "apply", "look.cube", "day.png", "dusk.png", "-o", "link/")
         assert result.code == 2
-        assert result.err.count("is also an input and would be lost") == 2
-        assert "2 of 2 pictures failed" in result.err
+        assert "'day.png' would be replaced by its own result" in result.err
         assert haarmony("lut", "apply", "look.cube", "day.png", "-o", "dusk.png").code == 0
         Path("dusk.png").write_bytes(before[look / "dusk.png"])
         Path("link").unlink()

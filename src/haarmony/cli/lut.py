@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -75,13 +75,19 @@ def _add_apply(commands: Any, shared: argparse.ArgumentParser) -> None:
         "cannot be done is listed at the end, and the rest is done.",
     )
     parser.add_argument("lut", metavar="LUT", help="a .cube file, or a HaldCLUT as .png or .tif")
-    parser.add_argument("pictures", metavar="PICTURE", nargs="+", help="a photo to change")
+    parser.add_argument(
+        "pictures",
+        metavar="PICTURE",
+        nargs="+",
+        help="a photo to change, a folder of them, or a pattern such as 'in/*.jpg'",
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help="a folder, made if needed, for files of the pictures' names; or a file name for one picture",
+        help="a folder, made if needed, for files of the pictures' names (as .jpg where their kind is not "
+        "written); or a file name for one picture",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors and warnings")
     parser.set_defaults(run=_apply)
@@ -122,57 +128,57 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _apply(options: argparse.Namespace) -> None:
-    paths: list[str] = options.pictures
     with working(f"reading {options.lut}", quiet=options.quiet):
         from haarmony.media.lut_files import read_lut
+        from haarmony.pipelines.batch import expanded
 
         lut = read_lut(options.lut)
-    target_of, folder = _targets(paths, options.output)
+        contents = expanded(options.pictures)
+    targets, folder = _targets(contents, options.output)
+    for target in targets:
+        refuse_replacing(target, [*contents, options.lut])
     with nullcontext() if folder is None else made_folder(folder):
-        failures = _apply_to_all(lut, options, target_of)
-    if failures and len(paths) == 1:
+        failures = _apply_to_all(lut, contents, targets, quiet=options.quiet)
+    if failures and len(contents) == 1:
         raise failures[0]
     for failure in failures:
         complain(str(failure) or "out of memory: give a smaller picture")
     if failures:
         raise InputError(
-            f"{len(failures)} of {len(paths)} pictures failed, as listed above; the rest is done"
+            f"{len(failures)} of {len(contents)} pictures failed, as listed above; the rest is done"
         )
 
 
 def _apply_to_all(
-    lut: "Lut", options: argparse.Namespace, target_of: Callable[[str], Path]
+    lut: "Lut", contents: Sequence[Path], targets: Sequence[Path], *, quiet: bool
 ) -> list[Exception]:
     """Lay the look over every picture, and return why some failed."""
     from haarmony.pipelines.lut_over_file import apply_to_file
 
-    paths: list[str] = options.pictures
     failures: list[Exception] = []
-    written: set[Path] = set()
-    for number, path in enumerate(paths, start=1):
-        start, target = time.perf_counter(), target_of(path)
+    for number, (content, target) in enumerate(zip(contents, targets, strict=True), start=1):
+        start = time.perf_counter()
         try:
-            with working(f"{number} of {len(paths)}: {path}", quiet=options.quiet):
-                refuse_replacing(target, [*paths, options.lut])
-                if target in written:
-                    raise InputError(f"{path!r}: {str(target)!r} is already the result of another picture")
-                header = apply_to_file(lut, path, target)
-            written.add(target)
+            with working(f"{number} of {len(contents)}: {content}", quiet=quiet):
+                header = apply_to_file(lut, content, target)
         except (HaarmonyError, OSError, MemoryError) as error:
             failures.append(error)
             continue
-        if not options.quiet:
+        if not quiet:
             took = time.perf_counter() - start
             say(f"{target}: {header.width} x {header.height} in {took:.1f} s")
     return failures
 
 
-def _targets(paths: list[str], output: str) -> tuple[Callable[[str], Path], Path | None]:
+def _targets(contents: Sequence[Path], output: str) -> tuple[list[Path], Path | None]:
     """Where the result of each picture goes, and the folder of all."""
+    from haarmony.pipelines.batch import outputs
+
     out = Path(output)
-    is_folder = out.is_dir() or output.endswith(("/", os.sep)) or not out.suffix
-    if is_folder:
-        return lambda path: out / Path(path).name, out
-    if len(paths) > 1:
-        raise InputError(f"{output!r} is one file for {len(paths)} pictures: give a folder, {output + '/'!r}")
-    return lambda path: out, None
+    if out.is_dir() or output.endswith(("/", os.sep)) or not out.suffix:
+        return outputs(contents, out), out
+    if len(contents) > 1:
+        raise InputError(
+            f"{output!r} is one file for {len(contents)} pictures: give a folder, {output + '/'!r}"
+        )
+    return [out], None
