@@ -9,11 +9,11 @@ from haarmony.pipelines.rows import CPU
 
 def test_less_memory_makes_smaller_tiles_that_fit() -> None:
     network = Compact()
-    sides = [tile_side(network, 4000, megabytes << 20) for megabytes in (100, 140, 400, 900)]
+    sides = [tile_side(network, 4000, megabytes << 20) for megabytes in (200, 260, 400, 900)]
     assert sides == sorted(set(sides))
     assert sides[-1] > 1000
     assert tile_side(network, 4000, 1 << 40) == tile_side(network, 4000, TILE_BYTES + network.bytes_aside)
-    for side, megabytes in zip(sides, (100, 140, 400, 900), strict=True):
+    for side, megabytes in zip(sides, (200, 260, 400, 900), strict=True):
         outer = side + 2 * network.reach
         assert side % network.stride == 0
         assert outer**2 * network.bytes_per_pixel + network.bytes_aside < megabytes << 20

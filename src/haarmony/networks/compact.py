@@ -48,7 +48,7 @@ class Compact(WaveletAutoencoder):
     encoder_reach = 8, 8, 16, 32
     reach = 56
     bytes_per_pixel = 400
-    bytes_aside = 1 << 25
+    bytes_aside = 1 << 27
 
     def __init__(self) -> None:
         super().__init__()

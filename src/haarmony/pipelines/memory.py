@@ -7,7 +7,7 @@ import torch
 
 from haarmony.errors import InputError
 from haarmony.networks.autoencoder import WaveletAutoencoder
-from haarmony.pages import give_back_free_pages, give_back_large_blocks
+from haarmony.pages import give_back_free_pages
 
 SHARE = 0.5
 """Of the free memory that is taken where the caller names no limit."""
@@ -35,7 +35,6 @@ def budget(most: int | None, device: torch.device) -> int:
     give_back_free_pages()
     if most is None:
         return int(SHARE * psutil.virtual_memory().available)
-    give_back_large_blocks()
     return most - int(psutil.Process().memory_info().rss)
 
 
