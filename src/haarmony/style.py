@@ -180,7 +180,9 @@ def _explained_writing(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write the style to {path!r}: {reason}; choose a writable place") from error
+        raise InputError(
+            f"cannot write the style to {os.fspath(path)!r}: {reason}; choose a writable place"
+        ) from error
 
 
 def _merged(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:

@@ -300,7 +300,12 @@ def test_numbers_that_are_missing_are_told(folder):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "names",
-    [("1.png", "3.png", "5.png"), ("a1.png", "b7.png", "b8.png"), ("1.png", "1.tif", "2.png")],
+    [
+        ("1.png", "3.png", "5.png"),
+        ("a1.png", "b7.png", "b8.png"),
+        ("1.png", "1.tif", "2.png"),
+        ("101502.png", "101507.png", "101509.png"),
+    ],
 )
 def test_names_without_a_gap_warn_of_none(tmp_path, names):
     for name in names:

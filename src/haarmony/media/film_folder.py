@@ -205,14 +205,15 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _gaps(files: list[Path]) -> list[tuple[Path, Path]]:
-    """Neighbours that are further apart in number than others, where nothing else in their names differs."""
+    """Neighbours that are further apart in number than most, where nothing else in their names differs."""
     steps = {}
     for before, behind in pairwise(files):
         differ = [(a, b) for a, b in zip_longest(by_number(before), by_number(behind)) if a != b]
         match differ:
             case [((True, int(first)), (True, int(second)))]:
                 steps[before, behind] = second - first
-    return [pair for pair, step in steps.items() if step > min(steps.values())]
+    gaps = [pair for pair, step in steps.items() if step > min(steps.values())]
+    return gaps if 2 * len(gaps) < len(steps) else []  # else the numbers are times, or count nothing
 
 
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:
