@@ -18,7 +18,10 @@ from haarmony.errors import InputError
 from haarmony.remembered import remembered
 from haarmony.side_by_side import shared_out
 
-_BLOCK = 4096
+_BLOCK, _LARGEST_BLOCK = 1 << 12, 1 << 14
+"""Positions that are summed at once: the more, the fewer channels there are."""
+_NUMBERS = 1 << 18
+"""What a block holds where that is between the two."""
 _BLOCKS = 64
 """Blocks that are summed at once where many small steps cost more than memory."""
 _FEW = 4096
@@ -142,7 +145,8 @@ def _about_a_reference(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tenso
     reference = x[:, some].mean(1, keepdim=True)
     if weights is not None and bool((share := weights[some].to(x.dtype)).any()):
         reference = (x[:, some] * share).sum(1, keepdim=True) / share.sum()
-    step = _BLOCK if x.device.type == "cpu" else _BLOCK * _BLOCKS
+    fitting = min(max(_BLOCK, _NUMBERS // max(1, len(x))), _LARGEST_BLOCK)
+    step = fitting if x.device.type == "cpu" else _BLOCK * _BLOCKS
     blocks = [slice(start, start + step) for start in range(0, max(1, positions), step)]
     work = partial(_sums, x, weights, reference)
     large = x.device.type == "cpu" and x.numel() >= _LARGE
