@@ -16,7 +16,7 @@ _STEEPEST = 32
 def blur(x: Tensor, sigma: float) -> Tensor:
     """(B, C, H, W) under a Gaussian of `sigma` pixels, cut at 3 sigma; borders are repeated.
 
-    Matrix products along each axis: at the sizes in use a few times as fast as convolutions of single channels.
+    Matrix products along each axis: at the sizes in use a few times as fast as convolving single channels.
     """
     reach = max(1, round(3 * sigma))
     down, across = (_gaussian(side, sigma, reach, x) for side in x.shape[-2:])

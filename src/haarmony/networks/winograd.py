@@ -25,8 +25,29 @@ _BOTH_SIDES = 128
 _BOTH_SIDES_AT_MOST = 1 << 20
 """Channels in times out beyond which a kernel evaluated along both sides would take too much memory."""
 
-# A kernel at 0, inf, 1, 2, -1, -2, scaled so that the evaluation of the input has whole numbers.
-_EVALUATION = (
+# The evaluation of six lines at 0, inf, 1, 2, -1, -2.
+_AT_POINTS = torch.tensor(
+    [
+        [4.0, 0, -5, 0, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+        [0, -4, -4, 1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+    ]
+)
+# Lines of output from their values at the points; the value at infinity is the last line's alone.
+_FROM_POINTS = torch.tensor(
+    [
+        [1.0, 0, 1, 1, 1, 1],
+        [0, 0, 1, 2, -1, -2],
+        [0, 0, 1, 4, 1, 4],
+        [0, 0, 1, 8, -1, -8],
+        [0, 0, 1, 16, 1, 16],
+    ]
+)
+# A kernel at the points, scaled so that the evaluation of the input has whole numbers.
+_KERNEL_AT_POINTS = (
     (1 / 4, 0, 0),
     (0, 0, 1),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -34,7 +55,7 @@ _EVALUATION = (
     (-1 / 6, 1 / 6, -1 / 6),
     (1 / 24, -1 / 12, 1 / 6),
 )
-_ONE = 2  # the place of the point 1, the only one that a constant output has
+_INFINITY, _ONE = 1, 2  # places of points; 1 is the only one that a constant output has
 
 
 @dataclass(frozen=True)
@@ -96,15 +117,14 @@ class Kernel:
         out = torch.empty(step, side, plan.width, plan.outputs)
         for top in tops:
             strips.fill(margin, inputs, top, beyond)
-            _evaluate_lines(margin, side, placed)
-            products = [_multiply(placed[i], self, i) for i in range(_POINTS)]
-            _interpolate(products, out.unbind(1))
+            _evaluate_rows(margin, side, placed)
+            _interpolate_rows([_multiply(placed[i], self, i) for i in range(_POINTS)], out)
             yield top, out.flatten(0, 1)[: plan.height - top]
 
 
 def evaluate(plan: Plan, kernel: Tensor, bias: Tensor | None = None) -> Kernel:
     """Prepare a kernel (O, C, taps, taps) and a bias (O,)."""
-    points = kernel.new_tensor(_EVALUATION)[:, : plan.taps]
+    points = kernel.new_tensor(_KERNEL_AT_POINTS)[:, : plan.taps]
     points[1, plan.taps - 1] = 1
     groups, columns = 1, plan.columns
     if plan.both_sides:
@@ -138,35 +158,27 @@ def prepared(
     return strips.prepared(name, weight, bias, size, make)
 
 
-def _evaluate_lines(x: Tensor, side: int, out: Tensor) -> None:
-    """Evaluate lines (L, ...) at the points: tiles of six lines, `side` apart, to (6, tiles, ...)."""
-    tiles = out.shape[1]
-
-    def line(y: Tensor, offset: int) -> Tensor:
-        return y[offset : offset + side * (tiles - 1) + 1 : side]
-
-    step = x[2:] - x[:-2]
-    torch.sub(line(step, 2), line(step, 0), alpha=4, out=out[0])
-    torch.sub(line(step, 3), line(step, 1), alpha=4, out=out[1])
-    torch.add(line(step, 2), line(step, 1), alpha=2, out=out[3])
-    torch.sub(line(step, 2), line(step, 1), alpha=2, out=out[5])
-    even, odd = (torch.sub(line(x, k + 2), line(x, k), alpha=4) for k in (2, 1))
-    torch.add(even, odd, out=out[2])
-    torch.sub(even, odd, out=out[4])
+def _evaluate_rows(x: Tensor, side: int, out: Tensor) -> None:
+    """Rows (L, W, C) at the points: tiles of six rows, `side` apart, to (6, tiles, W, C)."""
+    rows, placed = x.flatten(1), out.flatten(2)
+    for tile in range(out.shape[1]):
+        torch.mm(_AT_POINTS, rows[side * tile :][:_POINTS], out=placed[:, tile])
 
 
-def _interpolate(values: Sequence[Tensor], out: Sequence[Tensor]) -> None:
-    """Values at the six points to the 4 or 5 lines of a tile; the values are lost."""
-    zero, infinity, one, two, minus_one, minus_two = values
-    even_one, even_two = one + minus_one, two + minus_two
-    odd_one, odd_two = one.sub_(minus_one), two.sub_(minus_two)
-    torch.add(even_one, even_two, out=out[0]).add_(zero)
-    torch.add(odd_one, odd_two, alpha=2, out=out[1])
-    torch.add(even_one, even_two, alpha=4, out=out[2])
-    torch.add(odd_one, odd_two, alpha=8, out=out[3])
-    if len(out) == 5:
-        torch.add(even_one, even_two, alpha=16, out=out[4])
-    out[-1].add_(infinity)
+def _interpolate_rows(values: Sequence[Tensor], out: Tensor) -> None:
+    """Values (tiles, W, C) at the six points to the rows (tiles, side, W, C)."""
+    tiles, side = out.shape[:2]
+    matrix = _interpolation(side)
+    here = out.new_empty(_POINTS, out[0, 0].numel())
+    for tile in range(tiles):
+        torch.stack([value[tile].flatten() for value in values], out=here)
+        torch.mm(matrix, here, out=out[tile].flatten(1))
+
+
+def _interpolation(side: int) -> Tensor:
+    matrix = _FROM_POINTS[:side].clone()
+    matrix[-1, _INFINITY] = 1
+    return matrix
 
 
 def _multiply(x: Tensor, kernel: Kernel, point: int) -> Tensor:
@@ -175,10 +187,14 @@ def _multiply(x: Tensor, kernel: Kernel, point: int) -> Tensor:
     bias = kernel.bias if point == _ONE else None
     if not plan.both_sides:
         return strips.multiply(x, weight, bias, 1)
-    tiles = (plan.columns - _POINTS) // plan.side + 1
-    placed = torch.empty(plan.step, tiles, _POINTS, plan.inputs)
-    _evaluate_lines(x.transpose(0, 1), plan.side, placed.permute(2, 1, 0, 3))
+    rows, tiles, side = plan.step, (plan.columns - _POINTS) // plan.side + 1, plan.side
+    placed = torch.empty(rows, tiles, _POINTS, plan.inputs)
+    at_points = _AT_POINTS.expand(tiles, -1, -1)
+    for windows, into in zip(x.unfold(1, _POINTS, side).mT, placed, strict=True):
+        torch.bmm(at_points, windows, out=into)
     products = strips.multiply(placed.flatten(2), weight, bias, _POINTS)
-    out = torch.empty(plan.step, tiles, plan.side, plan.outputs)
-    _interpolate(products.view(plan.step, tiles, _POINTS, -1).unbind(2), out.unbind(2))
+    out = torch.empty(rows, tiles, side, plan.outputs)
+    from_points = _interpolation(side).expand(rows * tiles, -1, -1)
+    values = products.view(rows * tiles, _POINTS, plan.outputs)
+    torch.bmm(from_points, values, out=out.flatten(0, 1))
     return out.flatten(1, 2)[:, : plan.width]
