@@ -3,11 +3,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
 from haarmony.errors import InputError
-from haarmony.pipelines.control import Control, Smooth, controlled, with_luminosity, without_grain
+from haarmony.pipelines.control import Control, Smooth, controlled, grain_gain, with_luminosity, without_grain
 from haarmony.pipelines.rows import Rows, TensorRows
 
 LUMINOSITY = torch.tensor([0.3, 0.59, 0.11]).view(1, 3, 1, 1)
@@ -98,7 +100,7 @@ def test_grain_stays_as_strong_as_it_was() -> None:
     content[..., 48:] += 0.3
 
     def contrasty(rows: Rows) -> Iterator[Tensor]:
-        yield 3 * (rows.rows(0, rows.height) - 0.3)
+        yield 3 * (rows.rows(0, rows.height) - 0.25)
 
     plain, kept = (
         torch.cat(list(controlled(TensorRows(content), Control(grain=asked), contrasty)), -2)
@@ -110,6 +112,29 @@ def test_grain_stays_as_strong_as_it_was() -> None:
     assert float(kept[flat].std()) == pytest.approx(before, rel=0.25)
     step = float(kept[..., 48:52].mean() - kept[..., 44:48].mean())
     assert step == pytest.approx(0.9, abs=0.02)  # the edge is no grain
+
+
+def test_grain_is_less_where_a_channel_gets_darker() -> None:
+    grain = 0.02 * torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    content = 0.5 + grain
+    share = torch.tensor([1.4, 0.5, 0.0]).view(3, 1, 1)
+
+    def tinted(rows: Rows) -> Iterator[Tensor]:
+        yield share * rows.rows(0, rows.height)
+
+    kept = torch.cat(list(controlled(TensorRows(content), Control(grain="keep"), tinted)), -2)
+    before, after = (x[..., 8:-8, 8:-8].std((-2, -1))[0] for x in (content, kept))
+    red, green, blue = (after / before).tolist()
+    assert 0.95 < red < 1.1
+    assert green == pytest.approx(0.52, abs=0.03)
+    assert blue < 0.06
+
+
+@given(before=st.floats(0, 1), after=st.floats(-0.5, 1.5))
+def test_grain_is_never_made_stronger(before: float, after: float) -> None:
+    gain = float(grain_gain(torch.full((1, 3, 1, 1), before), torch.full((1, 3, 1, 1), after))[0, 0, 0, 0])
+    assert 0 < gain <= 1
+    assert gain == 1 or after < before
 
 
 def test_smooth_rows_do_not_depend_on_the_bands() -> None:

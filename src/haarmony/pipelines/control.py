@@ -4,8 +4,9 @@
 1, section 10): one picture's luminosity with the other's hue and saturation, brought back into range without
 a change of luminosity. `protect` leaves places as they are. `grain` takes the finest texture off before the
 transfer and lays it on again after it, as strong as it was, by a local Wiener filter (Lee 1980); of a film
-also what changes at random from frame to frame. So a strong style does not amplify noise, and film keeps
-its grain.
+also what changes at random from frame to frame. Where a channel has become darker its grain becomes weaker
+by as much, as it does with less exposure: so blacks stay clean. A strong style does not amplify noise, and
+film keeps its grain.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ GRAIN_REACH = 2
 
 GRAIN_CONTRAST = 0.02
 """Standard deviation, of values in [0, 1], below which texture is grain."""
+
+_BLACK = 0.02
+"""Of values in [0, 1]: what is darker has the grain of black."""
 
 _LUMINOSITY = (0.3, 0.59, 0.11)
 
@@ -87,7 +91,8 @@ def controlled(
         bottom = top + band.shape[-2]
         before = content.rows(top, bottom)
         if control.grain:
-            band = band + (before - source.rows(top, bottom))
+            smooth = source.rows(top, bottom)
+            band = band + grain_gain(smooth, band) * (before - smooth)
         if control.preserve == "luminance":
             band = with_luminosity(band, before)
         elif control.preserve == "color":
@@ -126,6 +131,19 @@ def without_grain(picture: Tensor) -> Tensor:
     variance = (box(picture * picture, GRAIN_REACH) - mean * mean).clamp_min(1e-12)
     gain = (1 - GRAIN_CONTRAST**2 / variance).clamp_min(0)
     return box(gain, GRAIN_REACH) * picture + box((1 - gain) * mean, GRAIN_REACH)
+
+
+def grain_gain(before: Tensor, after: Tensor) -> Tensor:
+    """How strong grain is in its new light: as it was, or as much less as a channel has become darker.
+
+    Args:
+        before: (B, 3, H, W) in [0, 1], the picture without its grain.
+        after: of the same shape, the result without it; not clipped.
+
+    Returns:
+        Of the same shape, in (0, 1].
+    """
+    return ((after.clamp(0, 1) + _BLACK) / (before + _BLACK)).clamp_max(1)
 
 
 def with_luminosity(colours: Tensor, luminosity: Tensor) -> Tensor:
