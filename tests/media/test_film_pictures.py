@@ -1,5 +1,8 @@
+import os
+import warnings
 from fractions import Fraction
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +13,10 @@ from films import encode, number_of, picture, times_of  # noqa: E402
 from haarmony.errors import FilmError, HaarmonyWarning, ImageError  # noqa: E402
 from haarmony.media.film import open_film  # noqa: E402
 from haarmony.media.film_writing import write_film  # noqa: E402
-from haarmony.media.image import Picture, read_image, write_image  # noqa: E402
+from haarmony.media.image import Picture, read_image, to_profile, write_image  # noqa: E402
+
+ADOBE_RGB = bytes(imagecodecs.cms_profile("adobergb"))
+SRGB_BY_ANOTHER_NAME = bytes(imagecodecs.cms_profile("srgb"))
 
 
 def copied(source, output, **options):
@@ -66,6 +72,77 @@ def test_sixteen_bits_stay_sixteen(tmp_path):
     assert film.header.depth == 16
     copied(path, f"{tmp_path}/out/")
     assert np.abs(read_image(tmp_path / "out/1.png").pixels - pixels).max() < 1 / 65000
+
+
+def samples(depth):
+    noise = np.random.default_rng(0).integers(0, 1 << depth, (300, 9, 3))
+    return noise.astype(np.uint8 if depth == 8 else np.uint16)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("name", ["{}.png", "{}.tif"])
+def test_frames_are_brought_to_srgb_by_their_own_profiles(tmp_path, depth, name):
+    full = (1 << depth) - 1
+    pixels = (samples(depth) / full).astype(np.float32)
+    profiles = [None, ADOBE_RGB, SRGB_BY_ANOTHER_NAME, bytes(imagecodecs.cms_profile("adobergb", gamma=1.8))]
+    for index, profile in enumerate(profiles):
+        write_image(tmp_path / name.format(index), Picture(pixels, depth=depth, profile=profile))
+    frames = [frame.pixels for frame in open_film(tmp_path).frames()]
+    for index, profile in enumerate(profiles):
+        if index in (0, 2):
+            assert (frames[index] == samples(depth)).all()
+            continue
+        wanted = to_profile(Picture(pixels, profile=profile), None).pixels
+        assert frames[index].dtype == samples(depth).dtype
+        assert np.abs(frames[index] - full * wanted).max() < 0.51
+    assert (frames[1] != frames[0]).mean() > 0.5
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_pictures_are_written_in_the_profiles_of_the_frames(tmp_path, depth):
+    pixels = (0.2 + 0.6 * samples(depth) / ((1 << depth) - 1)).astype(np.float32)
+    source = tmp_path / "in"
+    source.mkdir()
+    of_srgb = to_profile(Picture(pixels, depth=depth, xmp=b"<x/>"), ADOBE_RGB)
+    write_image(source / "1.tif", of_srgb)
+    write_image(source / "2.tif", Picture(pixels, depth=depth, profile=SRGB_BY_ANOTHER_NAME))
+    copied(source, f"{tmp_path}/out/")
+    for name in ("1.tif", "2.tif"):
+        before, after = read_image(source / name), read_image(tmp_path / "out" / name)
+        assert (after.profile, after.xmp, after.depth) == (before.profile, before.xmp, depth)
+        off = np.abs(after.pixels - before.pixels).max() * ((1 << depth) - 1)
+        assert off < (1.5 if name == "1.tif" else 0.01)
+
+
+def test_grey_frames_are_brought_to_srgb_too(tmp_path):
+    linear = bytes(imagecodecs.cms_profile("gray", gamma=1.0))
+    Image.new("L", (4, 4), 128).save(tmp_path / "1.png", icc_profile=linear)
+    Image.new("L", (4, 4), 128).save(tmp_path / "2.png")
+    Image.new("I;16", (4, 4), 128 * 257).save(tmp_path / "3.png")
+    frames = [frame.pixels for frame in open_film(tmp_path).frames()]
+    assert [np.unique(pixels).tolist() for pixels in frames] == [[188], [128], [128]]
+    copied(tmp_path, f"{tmp_path}/out/")
+    assert read_image(tmp_path / "out/1.png").profile is None
+    assert (np.asarray(Image.open(tmp_path / "out/1.png")) == 188).all()
+
+
+def test_frames_with_a_profile_go_on_as_if_they_had_not_been_stopped(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    for number in range(4):
+        Image.fromarray(picture(number)).save(source / f"{number}.jpg", icc_profile=ADOBE_RGB)
+    film = open_film(source)
+    copied(source, f"{tmp_path}/whole/")
+    stopped(film, tmp_path / "out", after=2)
+    assert write_film(tmp_path / "out", film, film.frames, resume=True) == 4
+    for file in (tmp_path / "whole").iterdir():
+        assert file.read_bytes() == (tmp_path / "out" / file.name).read_bytes()
+
+
+def test_a_profile_that_cannot_be_used_is_told(folder):
+    Image.fromarray(picture(4)).save(folder / "shot5.png", icc_profile=ADOBE_RGB[:200])
+    with pytest.raises(ImageError, match=r"shot5.png': its colour profile cannot be converted \("):
+        list(open_film(folder).frames())
 
 
 def test_a_folder_becomes_a_folder_of_the_same_names(folder, tmp_path):
@@ -143,6 +220,46 @@ def test_what_was_stopped_begins_anew_without_its_frames(folder, tmp_path):
             write_film(out, film, film.frames, settings={"strength": 0}, resume=resume)
     (out / "holiday.jpg").unlink()
     assert write_film(out, film, film.frames, settings={"strength": 1}) == 12
+
+
+@pytest.mark.parametrize("where", [0, 0.5, 1])
+def test_frames_that_were_exported_anew_do_not_mix_with_those_of_before(tmp_path, where):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    pixels = np.zeros((200, 400, 3), np.float32)
+    for number in range(3):
+        write_image(source / f"{number}.tif", Picture(pixels))
+    stopped(open_film(source), out, after=2)
+    sizes = [file.stat().st_size for file in sorted(source.iterdir())]
+    pixels[round(where * 199), 200] = 1
+    write_image(source / "1.tif", Picture(pixels))
+    assert [file.stat().st_size for file in sorted(source.iterdir())] == sizes
+    film = open_film(source)
+    with pytest.raises(FilmError, match="begun with another source"):
+        write_film(out, film, film.frames, resume=True)
+
+
+def test_a_picture_that_may_not_be_read_is_told_before_the_work(folder, tmp_path):
+    (folder / "shot5.png").chmod(0)
+    if os.access(folder / "shot5.png", os.R_OK):
+        pytest.skip("this user may read everything")
+    with pytest.raises(ImageError, match=r"shot5.png' may not be read: check its permissions"):
+        copied(folder, f"{tmp_path}/out/")
+    assert not (tmp_path / "out").exists()
+
+
+def test_warnings_of_the_frames_come_through_while_pictures_are_written(folder, tmp_path):
+    film = open_film(folder)
+
+    def frames(start):
+        for frame in film.frames(start):
+            warnings.warn(f"frame {frame.index} is told", HaarmonyWarning, stacklevel=1)
+            yield frame
+
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", HaarmonyWarning)
+        write_film(f"{tmp_path}/out/", film, frames)
+    assert [str(one.message) for one in told] == [f"frame {index} is told" for index in range(12)]
 
 
 def test_a_folder_without_a_frame_is_not_left_behind(folder, tmp_path):

@@ -1,3 +1,4 @@
+import os
 import warnings
 from fractions import Fraction
 
@@ -139,6 +140,22 @@ def test_a_size_that_changes_is_told(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert len(list(open_film(path, keep_partial=True).frames())) == 12
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no colon may stand in a name there")
+@pytest.mark.parametrize("name", ["take:2.mp4", "12:30.mp4", "concat:a.mkv", "subfile,,start,9,:x.ts"])
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / name)
+    assert [frame.index for frame in open_film(name).frames(9)] == [9, 10, 11]
+    assert len(list(open_film(tmp_path / name).frames())) == 12
+    with pytest.raises(FilmError, match=f"^'other {name}' does not exist"):
+        open_film(f"other {name}")
+    with pytest.raises(FilmError, match=f"^'no{name}' does not exist"):
+        open_film(f"no{name}")
+    (tmp_path / name).write_bytes(b"nothing" * 20)
+    with pytest.raises(FilmError, match=f"^'{name}' cannot be read"):
+        open_film(name)
 
 
 def test_sound_alone_is_no_film(tmp_path):

@@ -1,4 +1,5 @@
 import _thread
+import os
 import time
 from fractions import Fraction
 
@@ -278,6 +279,16 @@ def test_an_interrupt_leaves_a_film_that_plays_and_can_go_on(long_film, uninterr
     assert copied(long_film, output, resume=True) == LONG
     assert output.read_bytes() == uninterrupted.read_bytes()
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no colon may stand in a name there")
+@pytest.mark.parametrize("name", ["out:2.mp4", "12:30.mkv", "concat:a.mov", "out:2.gif"])
+def test_films_of_names_with_a_colon_are_written(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / "take:2.mp4", audio=0.4)
+    copied("take:2.mp4", name)
+    assert left_in(tmp_path) == []
+    assert len(list(open_film(name).frames())) == 12
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,24 @@ def test_masks_in_a_folder_are_in_the_order_of_their_numbers(tmp_path: Path) -> 
     for number in range(12):
         mask = masks.mask(number)
         assert (mask.values == mask.names.index("white")).sum() == 4 * (number + 1)
+
+
+@pytest.mark.parametrize("name", ["mask.png", "mask.tif"])
+def test_labels_are_what_they_are_whatever_profile_a_mask_has(tmp_path: Path, name: str) -> None:
+    mask = np.array([[[128, 128, 128], [200, 60, 60], [0, 255, 0]]], np.uint8)
+    Image.fromarray(mask).save(tmp_path / name, icc_profile=bytes(imagecodecs.cms_profile("adobergb")))
+    assert set(open_masks(tmp_path, [], (1, 3)).mask(0).names) == {"grey", "#c83c3c", "green"}
+
+
+def test_a_folder_of_masks_is_told_from_another_of_the_same_sizes(tmp_path: Path) -> None:
+    known = set()
+    for place in ((0, 0), (200, 100), (399, 399)):
+        mask = np.zeros((400, 400), np.uint8)
+        mask[place] = 255
+        Image.fromarray(mask).save(tmp_path / "1.tif")
+        known.add(mask_identity(tmp_path))
+        assert mask_identity(tmp_path) in known
+    assert len(known) == 3
 
 
 def test_a_mask_is_told_from_others_whatever_holds_it(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def assemble(
             return
         with opened_video(source.path) as (container, stream):
             origin = origin_of(container)
-            copies = _copy_streams(container, output, muxer)
+            copies = _copy_streams(container, source.path, output, muxer)
             output.metadata.update(_kept(container.metadata))
             film.metadata.update(_kept(stream.metadata))
             film.disposition = stream.disposition
@@ -143,7 +143,9 @@ def _ended(packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
         held = packet
 
 
-def _copy_streams(container: InputContainer, output: OutputContainer, muxer: str) -> dict[int, Stream]:
+def _copy_streams(
+    container: InputContainer, path: Path, output: OutputContainer, muxer: str
+) -> dict[int, Stream]:
     """Add what is copied to the output; by the numbers of the streams in the source."""
     copies: dict[int, Stream] = {}
     for stream in container.streams:
@@ -157,7 +159,7 @@ def _copy_streams(container: InputContainer, output: OutputContainer, muxer: str
             copy = output.add_stream_from_template(stream, opaque=True)
         except ValueError:
             raise FilmError(
-                f"{named(container.name)} has {stream.type} in {stream.codec_context.codec.canonical_name}, "
+                f"{named(path)} has {stream.type} in {stream.codec_context.codec.canonical_name}, "
                 f"which {muxer} cannot hold: write .mkv, which holds nearly all"
             ) from None
         copy.time_base = stream.time_base

@@ -1,4 +1,7 @@
-"""Folders of numbered pictures as films."""
+"""Folders of numbered pictures as films.
+
+A film is in sRGB, so each picture is brought there from its own profile, and what is written from it back.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
@@ -17,17 +21,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from haarmony.errors import FilmError, HaarmonyWarning, Interrupted
+from haarmony.errors import FilmError, HaarmonyWarning, ImageError, Interrupted
+from haarmony.media import profile
 from haarmony.media.ahead import ahead
 from haarmony.media.files import StrPath, made_folder, replacing
 from haarmony.media.film import Colour, Film, FilmHeader, Frame
 from haarmony.media.film_settings import begun_with, refuse_change
-from haarmony.media.opening import named
+from haarmony.media.opening import named, one_line
 from haarmony.media.sink import WRITTEN, writable, write_bands, written_depth
-from haarmony.media.source import Header, open_source
+from haarmony.media.source import Header, open_source, unit
 
 USUAL_RATE: Final = Fraction(25)
 _SETTINGS: Final = ".haarmony.json"
+_ROWS: Final = 256
+"""Rows whose colours are converted at a time."""
 
 
 class FolderFilm:
@@ -75,7 +82,8 @@ class FolderFilm:
                         f"{named(file)} is {source.header.width} x {source.header.height}, but the film "
                         f"began with {header.width} x {header.height}: scale it to one size"
                     )
-                pixels = _at_depth(source.read(0, header.height)[..., :3], header.depth)
+                samples = source.read(0, header.height)[..., :3]
+                pixels = _in_profile(samples, source.header.profile, None, depth=header.depth, file=file)
             yield Frame(index, index * header.time_base, pixels, header.time_base)
 
     def picture(self, index: int) -> tuple[str, Header]:
@@ -181,7 +189,8 @@ def _write(target: Path, source: Film, frame: Frame) -> None:
     header = Header(height, width, depth=8 if frame.pixels.dtype == np.uint8 else 16)
     if isinstance(source, FolderFilm):
         header = replace(source.picture(frame.index)[1], has_alpha=False, depth=header.depth)
-    write_bands(target, header, [_at_depth(frame.pixels, written_depth(target, header.depth))])
+    depth = written_depth(target, header.depth)
+    write_bands(target, header, [_in_profile(frame.pixels, None, header.profile, depth=depth, file=target)])
 
 
 def _name(source: Film, index: int) -> str:
@@ -214,6 +223,30 @@ def _gaps(files: list[Path]) -> list[tuple[Path, Path]]:
                 steps[before, behind] = second - first
     gaps = [pair for pair, step in steps.items() if step > min(steps.values())]
     return gaps if 2 * len(gaps) < len(steps) else []  # else the numbers are times, or count nothing
+
+
+def _in_profile(
+    samples: NDArray[Any], source: bytes | None, target: bytes | None, *, depth: int, file: Path
+) -> NDArray[Any]:
+    """Samples of any kind, of one profile, as uint8 or uint16 of another; None is sRGB."""
+    if _is_srgb(source) and _is_srgb(target):
+        return _at_depth(samples, depth)
+    converted = np.empty(samples.shape, np.uint8 if depth == 8 else np.uint16)
+    for top in range(0, len(samples), _ROWS):
+        band = np.ascontiguousarray(unit(samples[top : top + _ROWS]))
+        try:
+            converted[top : top + _ROWS] = _at_depth(profile.convert(band, source, target), depth)
+        except ValueError as error:
+            raise ImageError(
+                f"{named(file)}: its colour profile cannot be converted ({one_line(error)}): save the frames "
+                "with an RGB profile such as sRGB or Adobe RGB"
+            ) from error
+    return converted
+
+
+@lru_cache(16)
+def _is_srgb(icc: bytes | None) -> bool:
+    return profile.name(icc) == profile.SRGB
 
 
 def _at_depth(samples: NDArray[Any], depth: int) -> NDArray[Any]:

@@ -25,7 +25,7 @@ _BOXES: Final = frozenset([b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide",
 @contextmanager
 def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file and find its film; what goes wrong while it is open is raised as one line of FilmError."""
-    with explained_film(path), av.open(str(path), metadata_errors="replace") as container:
+    with explained_film(path), av.open(_location(path), metadata_errors="replace") as container:
         films = [stream for stream in container.streams.video if not is_cover(stream)]
         if not films:
             kinds = sorted({str(stream.type) for stream in container.streams}) or ["no stream"]
@@ -102,11 +102,16 @@ def is_cut_off(path: Path, container: InputContainer, end: Fraction) -> bool:
     said = container.duration * _MICROSECOND
     if end >= said - _SHORT:
         return False
-    with av.open(str(path), metadata_errors="replace") as again:
+    with av.open(_location(path), metadata_errors="replace") as again:
         for packet in again.demux():
             if packet.pts is not None:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
     return end < said - _SHORT
+
+
+def _location(path: Path) -> str:
+    """A path as FFmpeg takes it, which reads what stands before a colon as the name of a protocol."""
+    return str(path) if path.is_absolute() or ":" not in str(path) else f"./{path}"
 
 
 def _misses_bytes(path: Path) -> bool:

@@ -11,27 +11,42 @@ from typing import Any, Final
 
 from haarmony.errors import FilmError
 from haarmony.media.files import StrPath
-from haarmony.media.opening import is_picture, named
+from haarmony.media.opening import is_picture, named, reading
 
 _SAMPLE: Final = 1 << 20
+_PICTURE_SAMPLE: Final = 1 << 16
 
 
 def fingerprint(path: Path) -> str:
-    """Return what tells a file from others by its size, beginning and end; a folder by those of its pictures.
+    """Return what tells a file from others by its size, beginning, middle and end; a folder by its pictures.
 
-    Of a folder names and sizes count. What else lies in it does not: the film that is made may be there.
+    Of a folder the names count too. What else lies in it does not: the film that is made may be there.
+
+    Raises:
+        ImageError: A picture in the folder cannot be read.
+        OSError: The file cannot be read.
     """
     digest = hashlib.sha256()
-    if path.is_dir():
-        for picture in sorted(filter(is_picture, path.iterdir())):
-            digest.update(os.fsencode(f"{picture.name} {picture.stat().st_size}\n"))
+    if not path.is_dir():
+        digest.update(_parts(path, _SAMPLE))
         return digest.hexdigest()
+    for picture in sorted(filter(is_picture, path.iterdir())):
+        with reading(picture):
+            digest.update(os.fsencode(f"{picture.name}\n") + _parts(picture, _PICTURE_SAMPLE))
+    return digest.hexdigest()
+
+
+def _parts(path: Path, length: int) -> bytes:
+    """The size of a file, and so many bytes from its beginning, middle and end; all of a short one."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        digest.update(str(size).encode() + file.read(_SAMPLE))
-        file.seek(max(0, size - _SAMPLE))
-        digest.update(file.read(_SAMPLE))
-    return digest.hexdigest()
+        if size <= 3 * length:
+            return f"{size}\n".encode() + file.read()
+        parts = [f"{size}\n".encode()]
+        for start in (0, (size - length) // 2, size - length):
+            file.seek(start)
+            parts.append(file.read(length))
+    return b"".join(parts)
 
 
 def begun_with(kept: Path, output: StrPath) -> dict[str, Any] | None:

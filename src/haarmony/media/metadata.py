@@ -8,22 +8,25 @@ place: maker notes hold absolute offsets, and writing the block anew would break
 import io
 import re
 import struct
+from contextlib import suppress
 from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 ORIENTATION: Final = 0x0112
 EXIF_IFD: Final = 0x8769
 GPS_IFD: Final = 0x8825
 _INTEROP_IFD: Final = 0xA005
+_IPTC: Final = 33723
+_BIGTIFF: Final = 43
 
 # Tags of a TIFF's first directory that describe the picture rather than where its samples lie in the file:
 # titles, camera, resolution, software, time, people, rating, IPTC, the Windows fields, EXIF and GPS.
 _DESCRIPTIVE: Final = frozenset(
-    {269, 270, 271, 272, ORIENTATION, 282, 283, 285, 296, 305, 306, 315, 316, 18246, 18249, 33432, 33723}
+    {269, 270, 271, 272, ORIENTATION, 282, 283, 285, 296, 305, 306, 315, 316, 18246, 18249, 33432, _IPTC}
     | {*range(40091, 40096), EXIF_IFD, GPS_IFD}
 )
 
@@ -89,14 +92,18 @@ def load_directory(file: BinaryIO) -> ImageFileDirectory_v2:
         Exception: Anything, where the bytes are no sound TIFF.
     """
     header = file.read(8)
-    if 43 in header[2:4]:
+    if _BIGTIFF in header[2:4]:
         header += file.read(8)
-    directory = ImageFileDirectory_v2(header)
+    directory = _empty_directory(header)
     file.seek(directory.next)
     directory.load(file)
+    if _IPTC in directory:  # bytes, whatever type they are said to have
+        directory.tagtype[_IPTC] = TiffTags.UNDEFINED
     for tag in {EXIF_IFD, GPS_IFD} & set(directory):
         try:
-            directory[tag] = _subdirectory(file, header, tag, directory[tag])
+            entries = _subdirectory(file, header, tag, directory[tag])
+            directory.tagtype[tag] = TiffTags.LONG
+            directory[tag] = entries
         except Exception:  # a damaged EXIF directory must not cost the picture
             del directory[tag]
     return directory
@@ -107,7 +114,7 @@ def describing_directory(directory: ImageFileDirectory_v2) -> ImageFileDirectory
     kept = ImageFileDirectory_v2()
     for tag in sorted(_DESCRIPTIVE & set(directory)):
         kept.tagtype[tag] = directory.tagtype[tag]
-        kept[tag] = directory[tag]
+        kept[tag] = _to_the_byte(directory[tag])
     if ORIENTATION in kept:
         kept[ORIENTATION] = 1
     return kept
@@ -136,15 +143,19 @@ def exif_of_pillow(image: Image.Image) -> bytes | None:
     if block:
         return upright_exif(block)
     try:  # a TIFF has none: its own directories say it
-        return exif_of_directory(load_directory(io.BytesIO(image.getexif().tobytes()[6:])))
+        return exif_of_directory(_directory_of_pillow(image.getexif()))
     except Exception:
         return None
 
 
 def exif_of_directory(directory: ImageFileDirectory_v2) -> bytes | None:
-    """Return the EXIF block that says what a TIFF's directory says, None where it says nothing."""
+    """Return the EXIF block that says what a TIFF's directory says, None where it says nothing.
+
+    The orientation is not said, which means 1: Pillow's AVIF writer would make a block that says it anew.
+    """
     kept = describing_directory(directory)
-    if not set(kept) - {ORIENTATION}:
+    kept.pop(ORIENTATION, None)
+    if not kept:
         return None
     block = io.BytesIO()
     kept.save(block)
@@ -161,11 +172,58 @@ def directory_of_exif(exif: bytes | None) -> ImageFileDirectory_v2:
     return directory
 
 
+def _empty_directory(header: bytes, group: int | None = None) -> ImageFileDirectory_v2:
+    """Return a directory to load; Pillow knows a BigTIFF by its little-endian signature alone."""
+    signature = b"II\x2b\0" if _BIGTIFF in header[2:4] else header[:4]
+    return ImageFileDirectory_v2(signature + header[4:], prefix=header[:2], group=group)
+
+
 def _subdirectory(file: BinaryIO, header: bytes, tag: int, offset: int) -> dict[int, Any]:
-    directory = ImageFileDirectory_v2(header, group=tag)
+    directory = _empty_directory(header, group=tag)
     file.seek(offset)
     directory.load(file)
     entries: dict[int, Any] = dict(directory)
     if tag == EXIF_IFD and _INTEROP_IFD in entries:
         entries[_INTEROP_IFD] = _subdirectory(file, header, _INTEROP_IFD, entries[_INTEROP_IFD])
     return entries
+
+
+def _directory_of_pillow(exif: Image.Exif) -> ImageFileDirectory_v2:
+    directory = ImageFileDirectory_v2()
+    for tag in _DESCRIPTIVE & set(exif) - {EXIF_IFD, GPS_IFD}:
+        directory[tag] = exif[tag]
+    if not isinstance(directory.get(_IPTC, b""), bytes):  # Pillow has cut it
+        del directory[_IPTC]
+
+    within, place = dict(exif.get_ifd(EXIF_IFD)), dict(exif.get_ifd(GPS_IFD))
+    if within.pop(_INTEROP_IFD, None) is not None:
+        with suppress(ValueError):  # Pillow has closed the file
+            within[_INTEROP_IFD] = exif.get_ifd(_INTEROP_IFD)
+    for tag, entries in ((EXIF_IFD, within), (GPS_IFD, place)):
+        if entries:
+            directory[tag] = entries
+    return directory
+
+
+class _Text(str):
+    """Text as Pillow reads it, a character for each byte, that is written as the same bytes."""
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        """Return the bytes, whichever encoding is asked for; text that was never bytes as UTF-8."""
+        try:
+            return super().encode("latin-1")
+        except UnicodeEncodeError:
+            return super().encode()
+
+
+def _to_the_byte(value: Any) -> Any:
+    """Return the value of an entry such that Pillow writes its bytes as they were.
+
+    Pillow writes text as ASCII, and guesses the types within the EXIF directory by the values: bytes as BYTE,
+    which hardly any entry there is, but a bytearray as UNDEFINED.
+    """
+    if isinstance(value, dict):
+        return {tag: _to_the_byte(entry) for tag, entry in value.items()}
+    if isinstance(value, str):
+        return _Text(value)
+    return (bytearray(value),) if isinstance(value, bytes | bytearray) else value

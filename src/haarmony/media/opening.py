@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import current_thread, main_thread
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from PIL import (
     AvifImagePlugin,
@@ -22,7 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from haarmony.errors import HaarmonyError, ImageError
+from haarmony.errors import HaarmonyError, HaarmonyWarning, ImageError
 from haarmony.media.files import StrPath
 
 MAX_PIXELS: Final = 512_000_000
@@ -132,13 +132,28 @@ def explained(name: str, remedy: str) -> Iterator[None]:
 
 @contextmanager
 def unwarned() -> Iterator[None]:
-    """Ignore the warnings of libraries; in the main thread alone, for the filters belong to all threads."""
+    """Ignore the warnings of libraries; in the main thread alone, for the filters belong to all threads.
+
+    Those of this library are seen to as before, for another thread may raise them meanwhile.
+    """
     if current_thread() is not main_thread():
         yield
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    before: Any = warnings.filters
+    ours = [
+        (action, text, HaarmonyWarning, *place) for action, text, kind, *place in before if _is_ours(kind)
+    ]
+    usual = ("default", None, HaarmonyWarning, None, 0)
+    warnings.filters = [*ours, usual, ("ignore", None, Warning, None, 0)]  # at once, so that none is lost
+    try:
         yield
+    finally:
+        warnings.filters = before
+
+
+def _is_ours(kind: type[Warning]) -> bool:
+    """Say whether a filter for a kind of warning holds for those of this library."""
+    return issubclass(HaarmonyWarning, kind)
 
 
 def check_size(source: StrPath | BinaryIO, size: tuple[int, int], max_pixels: int) -> None:

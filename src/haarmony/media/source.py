@@ -34,7 +34,8 @@ class Header:
         has_alpha: Whether a fourth channel holds opacity, not premultiplied.
         depth: Bits a channel of the source and of what is written where the format allows: 8 or 16.
         profile: The ICC profile of the pixels, an RGB one; None for sRGB.
-        exif: The EXIF block without the prefix that JPEG puts before it, orientation 1, no thumbnail.
+        exif: The EXIF block without the prefix that JPEG puts before it, orientation 1 or not said, no
+            thumbnail.
         xmp: The XMP packet.
     """
 
@@ -85,6 +86,7 @@ def open_source(source: StrPath | BinaryIO, *, max_pixels: int = MAX_PIXELS) -> 
 
 def _source(file: BinaryIO, source: StrPath | BinaryIO, max_pixels: int) -> Source:
     head = file.read(HEAD)
+    exif = None
     if head.startswith(tiff.SIGNATURES):
         file.seek(0)
         directory = metadata.load_directory(file)
@@ -94,18 +96,19 @@ def _source(file: BinaryIO, source: StrPath | BinaryIO, max_pixels: int) -> Sour
             )
         size = tiff.size(directory)
         check_size(source, size, max_pixels)
+        exif = metadata.exif_of_directory(directory)
         about = {
             "orientation": directory.get(metadata.ORIENTATION, 1),
             "icc": directory.get(tiff.PROFILE),
-            "exif": metadata.exif_of_directory(directory),
+            "exif": exif,
             "xmp": directory.get(tiff.XMP),
         }
         if size[0] * size[1] > IN_MEMORY and about["orientation"] == 1:
             bands = tiff.open_bands(file)
             if bands is not None:
                 return Source(_header(size[::-1], bands.channels, bands.depth, **about), bands.read)
-        if tiff.is_deep(directory):
-            return _of_samples(tiff.read_deep(file), named(source), **about)
+        if tiff.is_beyond_pillow(head, directory):
+            return _of_samples(tiff.read_samples(file), named(source), **about)
     if png.is_deep(head):
         check_size(source, png.size(head), max_pixels)
         data = head + file.read()
@@ -119,18 +122,24 @@ def _source(file: BinaryIO, source: StrPath | BinaryIO, max_pixels: int) -> Sour
             exif=exif,
             xmp=xmp,
         )
-    return source_of_pillow(open_pillow(file, source, max_pixels=max_pixels), named(source))
+    return source_of_pillow(open_pillow(file, source, max_pixels=max_pixels), named(source), exif=exif)
 
 
-def source_of_pillow(image: Image.Image, name: str = "the picture") -> Source:
-    """Return a Pillow image of any mode, with the profile, EXIF and XMP that it carries."""
+def source_of_pillow(image: Image.Image, name: str = "the picture", *, exif: bytes | None = None) -> Source:
+    """Return a Pillow image of any mode, with the profile, EXIF and XMP that it carries.
+
+    Args:
+        image: The image.
+        name: What to call it in a message.
+        exif: Its EXIF block where that is known better than Pillow says it.
+    """
     image.load()
     return _of_samples(
         _samples_from(image),
         name,
         orientation=metadata.orientation_of_pillow(image),
         icc=image.info.get("icc_profile"),
-        exif=metadata.exif_of_pillow(image),
+        exif=exif or metadata.exif_of_pillow(image),
         xmp=image.info.get("xmp"),
     )
 

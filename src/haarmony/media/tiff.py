@@ -11,7 +11,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from haarmony.media import metadata
 
-SIGNATURES: Final = (b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")
+_BIG_ENDIAN_BIGTIFF: Final = b"MM\0\x2b"
+SIGNATURES: Final = (b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", _BIG_ENDIAN_BIGTIFF)
 XMP: Final = 700
 PROFILE: Final = 34675
 _BITS: Final = 258
@@ -29,11 +30,15 @@ def is_raw(directory: ImageFileDirectory_v2) -> bool:
     return _DNG_VERSION in directory or bool(directory.get(_SUBFILE_TYPE, 0) & 1)
 
 
-def is_deep(directory: ImageFileDirectory_v2) -> bool:
-    """Say whether the first picture is grey or RGB with more than eight bits a sample."""
+def is_beyond_pillow(head: bytes, directory: ImageFileDirectory_v2) -> bool:
+    """Say whether the first picture is grey or RGB that Pillow cannot read as it is.
+
+    That is: of more than eight bits a sample, or in a big-endian BigTIFF.
+    """
     bits = directory.get(_BITS, 1)
     deepest = max(bits) if isinstance(bits, tuple) else bits
-    return deepest > 8 and directory.get(_PHOTOMETRIC) in _BLACK_IS_0_OR_WHITE_IS_0_OR_RGB
+    beyond = deepest > 8 or head.startswith(_BIG_ENDIAN_BIGTIFF)
+    return beyond and directory.get(_PHOTOMETRIC) in _BLACK_IS_0_OR_WHITE_IS_0_OR_RGB
 
 
 def size(directory: ImageFileDirectory_v2) -> tuple[int, int]:
@@ -41,11 +46,11 @@ def size(directory: ImageFileDirectory_v2) -> tuple[int, int]:
     return directory[256], directory[257]
 
 
-def read_deep(file: BinaryIO) -> NDArray[Any]:
-    """Return ``(height, width, 1 to 4)`` samples of a deep TIFF's first page, of any layout and compression.
+def read_samples(file: BinaryIO) -> NDArray[Any]:
+    """Return ``(height, width, 1 to 4)`` samples of the first page, grey or RGB in any layout.
 
     Returns:
-        uint16 over its whole range, or float32 as it is. Premultiplied alpha is divided out.
+        uint8 as it is, uint16 over its whole range, or float32 as it is. Premultiplied alpha is divided out.
 
     Raises:
         ValueError: The samples are signed or complex integers.
@@ -59,10 +64,10 @@ def read_deep(file: BinaryIO) -> NDArray[Any]:
     if axes.startswith("S"):
         samples = np.moveaxis(samples, 0, -1)
     samples = np.atleast_3d(samples)
-    if samples.dtype.kind == "u":
-        if bits != 16:
+    if samples.dtype.kind in "bu":
+        if bits not in (8, 16):
             samples = np.rint(samples * (65535 / (2.0**bits - 1)))
-        samples = samples.astype(np.uint16)
+        samples = samples.astype(np.uint8 if bits == 8 else np.uint16)
     elif samples.dtype.kind == "f":
         samples = samples.astype(np.float32)
     else:
@@ -70,7 +75,7 @@ def read_deep(file: BinaryIO) -> NDArray[Any]:
 
     colours = samples.shape[-1] - len(extra)
     if inverted:
-        samples[..., :colours] = (65535 if samples.dtype == np.uint16 else 1) - samples[..., :colours]
+        samples[..., :colours] = _full(samples.dtype) - samples[..., :colours]
     has_alpha = bool(extra) and extra[0] in (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
     if has_alpha and extra[0] == tifffile.EXTRASAMPLE.ASSOCALPHA:
         samples = _divide_alpha_out(samples, colours)
@@ -93,7 +98,7 @@ class Bands:
 
     def read(self, top: int, bottom: int) -> NDArray[Any]:
         """Return ``(bottom - top, width, channels)`` uint8 or uint16."""
-        read = self._raw if self.page.is_contiguous else self._decoded
+        read = self._raw if self.page.is_final else self._decoded
         band = read(top, bottom)[..., : self.channels]
         return band.astype(band.dtype.newbyteorder("="), copy=False)
 
@@ -109,6 +114,8 @@ class Bands:
 
     def _decoded(self, top: int, bottom: int) -> NDArray[Any]:
         page = self.page
+        decode = page.decode  # made at its first use, which moves the position in the file
+        tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
         _, width, samples = page.shape
         rows, columns = (int(side) for side in page.chunks[:2])
         across = -(-width // columns)
@@ -116,7 +123,7 @@ class Bands:
         file = page.parent.filehandle
         for index in range(top // rows * across, -(-bottom // rows) * across):
             file.seek(page.dataoffsets[index])
-            segment, where, _ = page.decode(file.read(page.databytecounts[index]), index)
+            segment, where, _ = decode(file.read(page.databytecounts[index]), index, **tables)
             if segment is None:
                 raise ValueError(f"its part {index} is empty")
             first, left = where[2], where[3]
@@ -144,7 +151,7 @@ def open_bands(file: BinaryIO) -> Bands | None:
         and page.shape[2] - len(extra) == 3
         and extra[:1] != (tifffile.EXTRASAMPLE.ASSOCALPHA,)
     )
-    if not fits or not (page.is_contiguous or np.prod(page.chunks) * page.bitspersample <= 8 * _LARGEST_PART):
+    if not fits or not (page.is_final or np.prod(page.chunks) * page.bitspersample <= 8 * _LARGEST_PART):
         return None
     return Bands(page, 4 if extra[:1] == (tifffile.EXTRASAMPLE.UNASSALPHA,) else 3, page.bitspersample)
 
@@ -206,9 +213,14 @@ def write(
 
 
 def _divide_alpha_out(samples: NDArray[Any], colours: int) -> NDArray[Any]:
-    full = 65535 if samples.dtype == np.uint16 else 1
+    full = _full(samples.dtype)
     alpha = samples[..., colours : colours + 1].astype(np.float64)
     colour = samples[..., :colours] * np.divide(full, alpha, out=np.zeros_like(alpha), where=alpha > 0)
-    if full == 65535:
+    if full > 1:
         colour = np.rint(np.minimum(colour, full))
     return np.concatenate([colour.astype(samples.dtype), samples[..., colours:]], axis=-1)
+
+
+def _full(dtype: np.dtype[Any]) -> int:
+    """Return the sample that is the most light."""
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
