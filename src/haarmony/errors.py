@@ -27,3 +27,11 @@ class Interrupted(KeyboardInterrupt):
 
 class HaarmonyWarning(UserWarning):
     """Something that was done in part only, or left out, and that the user may want to know."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; torch has no kind of error for a processor's."""
+    text = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    )

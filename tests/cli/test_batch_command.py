@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from haarmony.media.image import read_image
+from haarmony.methods.wct2 import WCT2
 
 
 @pytest.fixture
@@ -103,6 +104,18 @@ def test_a_folder_that_nothing_went_to_is_not_left_behind(haarmony, album, comma
     Path("new/out").mkdir(parents=True)
     assert haarmony(*given).code == 2
     assert Path("new/out").is_dir()
+
+
+def test_a_picture_too_large_for_memory_is_a_line_of_its_own(haarmony, album, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(WCT2, "field", refuse)
+    result = haarmony("transfer", "in/[01].jpg", "dusk.png", "-o", "out/")
+    assert result.code == 2
+    assert result.err.splitlines()[:2] == [
+        f"haarmony: 'in/{i}.jpg': out of memory, give a smaller picture" for i in (0, 1)
+    ]
 
 
 def test_controls_reach_the_picture(haarmony, here, photo):

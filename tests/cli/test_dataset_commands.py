@@ -1,6 +1,7 @@
 import csv
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -186,3 +187,21 @@ def test_damaged_settings_are_one_line(haarmony, classes):
         result = haarmony(*classes, *CHEAP)
         assert (result.code, result.err.count("\n")) == (2, 1)
         assert "settings.json' is damaged" in result.err
+
+
+@pytest.mark.parametrize("where", ["", ">/dev/full"])
+def test_a_stream_that_does_not_take_the_table_keeps_it_from_no_file(here, where):
+    Path("out/고양이").mkdir(parents=True)
+    Path("out/고양이/고양이1-개1.png").touch()
+    Path("said.csv").write_text("고양이/고양이1-개1.png,개", encoding="utf-8")
+    result = subprocess.run(
+        f"'{sys.executable}' -m haarmony shape-bias out --predictions said.csv --csv bias.csv {where}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert Path("bias.csv").read_text("utf-8").splitlines()[1].startswith("고양이,0,1,0,")
+    if not where:
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "\\uace0\\uc591\\uc774" in result.stdout

@@ -1,6 +1,8 @@
+import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import imagecodecs
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from haarmony.cli.lut import two_words
+from haarmony.errors import ImageError
 from haarmony.media.image import Picture, read_image
 from haarmony.media.lut import Lut, identity
 from haarmony.media.lut_files import read_lut, write_lut
@@ -226,6 +229,43 @@ class TestApply:
         Path("dusk.png").write_bytes(before[look / "dusk.png"])
         Path("link").unlink()
         assert {path: path.read_bytes() for path in look.iterdir()} == before
+
+    def test_a_photo_that_fails_stops_no_other_and_keeps_no_pixels(self, haarmony, look, monkeypatch):
+        kept = []
+
+        def fails(lut, content, target):
+            assert [pixels() for pixels in kept] == [None] * len(kept)
+            pixels = np.zeros((9, 9))
+            kept.append(weakref.ref(pixels))
+            raise RuntimeError("CUDA out of memory.") if len(kept) == 1 else ImageError(f"{content} is torn")
+
+        monkeypatch.setattr("haarmony.pipelines.lut_over_file.apply_to_file", fails)
+        result = haarmony("lut", "apply", "look.cube", "day.png", "dusk.png", "gone.png", "-o", "out/")
+        assert (result.code, len(kept)) == (2, 3)
+        assert result.err.splitlines() == [
+            "haarmony: 'day.png': out of memory, give a smaller picture",
+            "haarmony: dusk.png is torn",
+            "haarmony: gone.png is torn",
+            "haarmony: 3 of 3 pictures failed, as listed above; the rest is done",
+        ]
+
+    def test_every_photo_is_looked_up_a_few_times_alone(self, haarmony, look, monkeypatch):
+        Path("in").mkdir()
+        for number in range(60):
+            shutil.copy("day.png", f"in/{number}.png")
+        shutil.copytree("in", "out")
+        monkeypatch.setattr(
+            "haarmony.pipelines.lut_over_file.apply_to_file", lambda *_: Image.new("1", (9, 9))
+        )
+        looked, stat = [], os.stat
+
+        def counted(path, **options):
+            looked.append(path)
+            return stat(path, **options)
+
+        monkeypatch.setattr(os, "stat", counted)
+        assert haarmony("lut", "apply", "look.cube", "in", "-o", "out/").code == 0
+        assert len([path for path in looked if str(path).startswith("in")]) < 60 * 20
 
     def test_one_photo_into_a_folder_that_is_there(self, haarmony, look):
         Path("v1.5").mkdir()

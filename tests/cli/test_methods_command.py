@@ -1,11 +1,16 @@
 import re
+import shutil
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from haarmony.errors import InputError
 from haarmony.media.image import read_image
 from haarmony.methods import METHODS, Reinhard
+from haarmony.pipelines.by_method import method_file
+from haarmony.pipelines.control import Control
 
 
 def test_the_table_names_every_method_once(haarmony):
@@ -41,6 +46,42 @@ def test_a_batch_by_a_method_goes_on_past_a_bad_file(haarmony, here):
     assert result.code == 2
     assert "1 of 2 files failed" in result.err
     assert (here / "out" / "day.png").exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("in/*.png", "out/b.png"),
+        ("in/*.png", "--style", "dusk.png", "--style", "./out/b.png:2"),
+        ("in/*.png", "dusk.png", "--style-mask", "out/b.png"),
+    ],
+)
+def test_a_batch_by_a_method_replaces_no_input(haarmony, here, given):
+    for name in ("in/a.png", "in/b.png", "out/b.png"):
+        (here / name).parent.mkdir(exist_ok=True)
+        shutil.copy("day.png", name)
+    before = {path: path.read_bytes() for path in here.rglob("*.png")}
+    result = haarmony("transfer", *given, "-o", "out/", "--method", "monge_kantorovich")
+    assert (result.code, result.out) == (2, "")
+    assert "is also an input" in result.err
+    assert {path: path.read_bytes() for path in here.rglob("*.png")} == before
+
+
+def test_a_file_by_a_method_replaces_no_input(here):
+    for name in ("mask.png", "other.png"):
+        Image.new("L", (32, 24), 255).save(name)
+    before = {path: path.read_bytes() for path in here.iterdir()}
+    for output in before:
+        with pytest.raises(InputError, match="would be lost"):
+            method_file(
+                Reinhard(),
+                "day.png",
+                [("dusk.png", 1.0)],
+                output,
+                style_mask=["other.png"],
+                control=Control(protect="mask.png"),
+            )
+    assert {path: path.read_bytes() for path in here.iterdir()} == before
 
 
 def test_control_goes_with_any_method(haarmony, here):
@@ -152,6 +193,10 @@ def test_snapshots_lie_beside_the_output(haarmony, here):
     assert (made.code, made.err) == (0, "")
     assert sorted(path.name for path in here.glob("out*")) == ["out-0002.png", "out-0004.png", "out.png"]
     assert read_image("out-0002.png").pixels.shape == (24, 32, 3)
+    before = (here / "out-0002.png").read_bytes()
+    refused = haarmony("transfer", "day.png", "out-0002.png", "-o", "out.png", *chosen, "--snapshot", "2")
+    assert (refused.code, "would be lost" in refused.err) == (2, True)
+    assert (here / "out-0002.png").read_bytes() == before
     refused = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", *chosen, "--snapshot", "0")
     assert "1 or more, got 0" in refused.err
     refused = haarmony("transfer", "day.png", "dusk.png", "-o", "out.png", "--snapshot", "2")

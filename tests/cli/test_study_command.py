@@ -1,5 +1,8 @@
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,3 +119,20 @@ def test_the_table_replaces_nothing_of_the_study(haarmony, results):
     assert {path: path.read_bytes() for path in Path("s").rglob("*") if path.is_file()} == before
     for _ in range(2):
         assert haarmony("study", "report", "s", "--csv", "s/table.csv").code == 0
+
+
+def test_a_stream_that_cannot_encode_the_methods_loses_nothing(haarmony, results):
+    haarmony("study", "build", "pairs", "--outputs", "하나=one", "--outputs", "둘=two", "-o", "s")
+    study = Study.load(Path("s"))
+    choice = next(iter(study.items[0].outputs))
+    cast(study.votes, Vote("me", study.items[0].name, "preference", choice), welcome=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "haarmony", "study", "report", "s", "--csv", "t.csv"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "\\ud558\\ub098" in result.stdout
+    rows = csv.DictReader(Path("t.csv").read_text("utf-8").splitlines())
+    assert {row["method"] for row in rows} == {"하나", "둘"}

@@ -1,12 +1,15 @@
+import os
 import threading
 import time
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from haarmony.errors import ImageError, InputError
-from haarmony.pipelines.batch import expanded, outputs, run
+from haarmony.pipelines.batch import expanded, outputs, refuse_clashes, run
 
 
 def files(folder: Path, *names: str) -> list[Path]:
@@ -49,6 +52,44 @@ def test_a_file_that_fails_stops_no_other(tmp_path: Path) -> None:
         None,
     ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "d.jpg"]
+
+
+def test_a_failure_keeps_none_of_the_pixels(tmp_path: Path) -> None:
+    kept: list[weakref.ref[np.ndarray]] = []
+
+    def decode() -> None:
+        pixels = np.zeros((9, 9))
+        kept.append(weakref.ref(pixels))
+        raise ValueError("a marker is missing")
+
+    def fails(content: Path, target: Path) -> None:
+        try:
+            decode()
+        except ValueError as error:
+            raise ImageError("it is torn") from error
+
+    done = list(run([tmp_path / "a.jpg"] * 3, [tmp_path / "b.jpg"] * 3, fails))
+    assert [str(one.error) for one in done] == ["it is torn"] * 3
+    assert [str(one.error.__cause__) for one in done if one.error] == ["a marker is missing"] * 3
+    assert [pixels() for pixels in kept] == [None] * 3
+
+
+@pytest.mark.parametrize("text", [None, "CUDA out of memory. Tried to allocate 2.00 TiB", "unable to map"])
+def test_a_picture_too_large_for_memory_stops_no_other(tmp_path: Path, text: str | None) -> None:
+    contents = files(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    (tmp_path / "out").mkdir()
+
+    def fails(content: Path, target: Path) -> None:
+        if content.name == "b.jpg":
+            if text is None:
+                torch.empty(1 << 60, dtype=torch.uint8)
+            raise MemoryError(text) if text == "unable to map" else torch.OutOfMemoryError(text)
+        copy(content, target)
+
+    done = list(run(contents, outputs(contents, tmp_path / "out"), fails))
+    assert [isinstance(one.error, MemoryError) for one in done] == [False, True, False]
+    assert str(done[1].error) == f"{str(contents[1])!r}: out of memory, give a smaller picture"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg", "c.jpg"]
 
 
 def test_a_defect_is_not_hidden(tmp_path: Path) -> None:
@@ -126,3 +167,23 @@ def test_outputs_are_named_after_their_contents(tmp_path: Path) -> None:
         outputs([Path("x/a.jpg"), Path("y/a.jpg")], tmp_path)
     with pytest.raises(InputError, match="its own result"):
         outputs(files(tmp_path, "a.jpg"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [("IMG_1.HEIC", "IMG_1.JPG"), ("IMG_1.JPG", "IMG_1.HEIC"), ("ß.png", "SS.png")]
+)
+def test_no_two_outputs_are_one_where_case_does_not_count(tmp_path: Path, names: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match="on a disk where case does not count"):
+        outputs([Path("in") / name for name in names], tmp_path)
+
+
+def test_targets_are_told_from_inputs_and_each_other(tmp_path: Path) -> None:
+    a, b = files(tmp_path, "a.jpg", "b.jpg")
+    os.link(a, tmp_path / "hard.jpg")
+    (tmp_path / "soft.jpg").symlink_to("b.jpg")
+    (tmp_path / "back").symlink_to(".")
+    new = tmp_path / "new.jpg"
+    refuse_clashes([new, tmp_path / "A.jpg"], [a, b, None, np.zeros(3), "nowhere.jpg"])
+    for targets in (["hard.jpg"], ["soft.jpg"], ["back/a.jpg"], ["nowhere.jpg"], ["new.jpg", "back/NEW.jpg"]):
+        with pytest.raises(InputError, match="is also an input, or another output"):
+            refuse_clashes([tmp_path / one for one in targets], [str(a), b, tmp_path / "nowhere.jpg"])

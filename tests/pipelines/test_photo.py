@@ -396,6 +396,7 @@ class TestFiles:
         for contents, outputs, saying in (
             ([day, day], [one], "got 1 outputs for 2 contents"),
             ([day, day], [one, one], "another output"),
+            ([day, day], [day.with_name("a.png"), day.with_name("A.png")], "another output"),
             ([day, one], [one, two], "is also an input"),
             (day, one, "lists of files"),
         ):

@@ -132,11 +132,12 @@ def batch(
 ) -> "Iterator[Done]":
     """Many files, one after the other."""
     from haarmony.devices import usable
-    from haarmony.pipelines.batch import run
+    from haarmony.pipelines.batch import refuse_clashes, run
     from haarmony.pipelines.by_method import method_file
 
     if options.snapshot is not None:
         raise InputError("--snapshot goes with a single CONTENT and a file for OUT")
+    refuse_clashes(targets, [*contents, *(style.path for style in styles), *options.style_mask])
     usable(method.device)
     given, control, masks = _styles(options.method, styles), _control(options), options.style_mask or None
 

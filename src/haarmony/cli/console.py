@@ -5,14 +5,15 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO, TypeVar
+from io import TextIOWrapper
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
     """Print a line of results."""
-    _print(text, sys.stdout)
+    print(text, flush=True)
 
 
 def complain(text: str) -> None:
@@ -22,19 +23,25 @@ def complain(text: str) -> None:
     """
     line = "".join(one if one.isprintable() else repr(one)[1:-1] for one in " ".join(text.split()))
     try:
-        _print(f"haarmony: {line}", sys.stderr)
+        print(f"haarmony: {line}", file=sys.stderr, flush=True)
     except OSError:
         # or what is left of the line would be tried again at the end, and fail the command
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def open_closed_streams() -> None:
-    """Give a process that was started with stdout or stderr closed, of which Python makes None, deaf ones."""
+def prepare_streams() -> None:
+    """Let stdout and stderr take whatever is said: what they cannot encode is escaped.
+
+    A process that was started with one of them closed, of which Python makes None, gets a deaf one.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             deaf = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
             setattr(sys, name, deaf)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -123,8 +130,3 @@ def counting(total: int | None, *, quiet: bool) -> Iterator[Callable[[int], None
             progress.update(task, completed=done, speed=f"{speed:.1f} frames/s" if speed else "")
 
         yield tell
-
-
-def _print(text: str, file: TextIO) -> None:
-    encoding = file.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from haarmony.cli.console import complain, say, working
 from haarmony.cli.inputs import open_style
-from haarmony.errors import HaarmonyError, InputError
+from haarmony.errors import InputError
 from haarmony.media.files import made_folder, refuse_replacing
 
 if TYPE_CHECKING:
@@ -130,19 +130,18 @@ def _make(options: argparse.Namespace) -> None:
 def _apply(options: argparse.Namespace) -> None:
     with working(f"reading {options.lut}", quiet=options.quiet):
         from haarmony.media.lut_files import read_lut
-        from haarmony.pipelines.batch import expanded
+        from haarmony.pipelines.batch import expanded, refuse_clashes
 
         lut = read_lut(options.lut)
         contents = expanded(options.pictures)
     targets, folder = _targets(contents, options.output)
-    for target in targets:
-        refuse_replacing(target, [*contents, options.lut])
+    refuse_clashes(targets, [*contents, options.lut])
     with nullcontext() if folder is None else made_folder(folder):
         failures = _apply_to_all(lut, contents, targets, quiet=options.quiet)
     if failures and len(contents) == 1:
         raise failures[0]
     for failure in failures:
-        complain(str(failure) or "out of memory: give a smaller picture")
+        complain(str(failure))
     if failures:
         raise InputError(
             f"{len(failures)} of {len(contents)} pictures failed, as listed above; the rest is done"
@@ -153,6 +152,7 @@ def _apply_to_all(
     lut: "Lut", contents: Sequence[Path], targets: Sequence[Path], *, quiet: bool
 ) -> list[Exception]:
     """Lay the look over every picture, and return why some failed."""
+    from haarmony.pipelines.batch import failure
     from haarmony.pipelines.lut_over_file import apply_to_file
 
     failures: list[Exception] = []
@@ -161,8 +161,8 @@ def _apply_to_all(
         try:
             with working(f"{number} of {len(contents)}: {content}", quiet=quiet):
                 header = apply_to_file(lut, content, target)
-        except (HaarmonyError, OSError, MemoryError) as error:
-            failures.append(error)
+        except Exception as error:
+            failures.append(failure(error, content))
             continue
         if not quiet:
             took = time.perf_counter() - start

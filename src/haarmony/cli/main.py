@@ -7,9 +7,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
-from haarmony.cli.console import complain, open_closed_streams, say
+from haarmony.cli.console import complain, prepare_streams, say
 from haarmony.cli.interrupts import interrupts_kept
-from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError
+from haarmony.errors import HaarmonyError, HaarmonyWarning, InputError, is_out_of_memory
 
 MISTAKE = 2
 DEFECT = 1
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with code 0, after `--help` and `--version`.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    open_closed_streams()
+    prepare_streams()
     with interrupts_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", HaarmonyWarning)
@@ -65,18 +65,12 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return INTERRUPTED, str(error) or "interrupted"
     if isinstance(error, HaarmonyError):
         return MISTAKE, str(error)
-    if isinstance(error, MemoryError) or _is_torch_out_of_memory(error):
+    if is_out_of_memory(error):
         return MISTAKE, "out of memory: give a smaller picture, or the model compact, which needs the least"
     if isinstance(error, OSError):
         named = f"{os.fsdecode(error.filename)!r}: " if error.filename is not None else ""
         return MISTAKE, named + (error.strerror or str(error))
     return DEFECT, f"a defect, {type(error).__name__}: {error}; please report it with what --debug prints"
-
-
-def _is_torch_out_of_memory(error: BaseException) -> bool:
-    """Torch has no kind of error for a CPU's memory."""
-    text = str(error)
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def _show_warning(

@@ -52,9 +52,11 @@ def _run(options: argparse.Namespace) -> None:
         predictions = _asked(classify, options.folder, found, quiet=options.quiet)
     decisions = shape_bias(found, predictions)
     rows = [*decisions.items(), ("all", total(decisions.values()))]
-    _show(rows)
     if options.csv is not None:
         _write(rows, options.csv)
+    _show(rows)
+    if options.csv is not None:
+        say(str(options.csv))
 
 
 def _read(path: Path, folder: Path) -> dict[str, str]:
@@ -113,4 +115,3 @@ def _write(decisions: "list[tuple[str, Decisions]]", path: Path) -> None:
         for name, one in decisions:
             figures = (one.bias.value, *one.bias.interval)
             rows.writerow([name, one.shape, one.texture, one.other, *(f"{value:.4f}" for value in figures)])
-    say(str(path))

@@ -118,14 +118,14 @@ def _report(options: argparse.Namespace) -> None:
     if options.csv is not None:
         refuse_replacing(options.csv, study.files)
     found = report(study)
+    if options.csv is not None:
+        _write(found, options.csv)
     if not found.voters:
         say("no votes yet")
     else:
         _draw(found)
     kind = "invited voters" if study.invited else "browsers (the study is open: a person may be several)"
     say(f"{found.voters} {kind}, {len(study.items)} pairs; {found.changed} votes were changed later")
-    if options.csv is not None:
-        _write(found, options.csv)
 
 
 def _draw(found: "Report") -> None:

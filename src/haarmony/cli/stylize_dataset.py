@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace) -> None:
         skipped += done.skipped
         if done.error is not None:
             failed += 1
-            complain(str(done.error) or f"{done.content}: out of memory, give a smaller picture")
+            complain(str(done.error))
     number, of = options.shard
     manifest = options.output / ("manifest.csv" if of == 1 else f"manifest-{number}-of-{of}.csv")
     there = stylizing.write_manifest(manifest, mine, options.output, seed=options.seed)

@@ -260,7 +260,7 @@ def _run_batch(
     if failures and len(contents) == 1:
         raise failures[0].error or InputError("it failed")
     for failed in failures:
-        complain(str(failed.error) or f"{failed.content}: out of memory, give a smaller picture")
+        complain(str(failed.error))
     if skipped and not options.quiet:
         say(f"{skipped} of {len(contents)} were there and were left")
     if failures:

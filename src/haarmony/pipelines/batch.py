@@ -6,15 +6,16 @@ A file that fails stops no other. Outputs are whole or absent, so a batch that w
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
 import torch
 
-from haarmony.errors import HaarmonyError, InputError
+from haarmony.errors import HaarmonyError, InputError, is_out_of_memory
 from haarmony.media.opening import is_picture
 from haarmony.media.sink import writable
 
@@ -29,7 +30,7 @@ class Done:
     Attributes:
         content: the file.
         output: where its result is, or would be.
-        error: why there is none.
+        error: why there is none, without a traceback, which would keep the pixels.
         skipped: whether the output was there before and was left.
     """
 
@@ -71,21 +72,61 @@ def outputs(contents: Sequence[Path], folder: Path) -> list[Path]:
     """Where the results of a batch go: by the names of the contents; as JPEG where their kind is not written.
 
     Raises:
-        InputError: when two would go to one file, or one would replace its content.
+        InputError: when two would go to one file, there or where case does not count, or one would replace
+            its content.
     """
     targets: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}
     for content in contents:
         name = content.name if writable(content) else f"{content.stem}.jpg"
         target = folder / name
-        if target in targets:
+        other = taken.setdefault(name.casefold(), target)
+        if other in targets:
+            where = "" if other == target else ", on a disk where case does not count"
             raise InputError(
-                f"{str(targets[target])!r} and {str(content)!r} would both be written to {str(target)!r}: "
-                "give them in two runs with two folders"
+                f"{str(targets[other])!r} and {str(content)!r} would both be written to {str(target)!r}"
+                f"{where}: give them in two runs with two folders"
             )
         if target.exists() and content.exists() and target.samefile(content):
             raise InputError(f"{str(content)!r} would be replaced by its own result: give another folder")
         targets[target] = content
     return list(targets)
+
+
+def refuse_clashes(targets: Iterable[str | os.PathLike[str]], inputs: Iterable[object]) -> None:
+    """Let no result of a batch replace an input, as `refuse_replacing` does for one, or another result.
+
+    Args:
+        targets: the files to be written.
+        inputs: what is read; those that are no paths do not count.
+
+    Raises:
+        InputError: when one is an input, by whatever name, or two are one file, there or where case does not
+            count.
+    """
+    read = {mark for path in inputs if isinstance(path, (str, os.PathLike)) for mark in _marks(path)}
+    written: set[str] = set()
+    for target in targets:
+        place = os.path.realpath(target).casefold()
+        if place in written or not read.isdisjoint(_marks(target)):
+            raise InputError(f"{str(target)!r} is also an input, or another output: give it another name")
+        written.add(place)
+
+
+def failure(error: Exception, content: Path) -> HaarmonyError | OSError | MemoryError:
+    """What is wrong with one file, without the tracebacks, which keep its pixels.
+
+    Raises:
+        Exception: the error itself, where it is no fault of the file.
+    """
+    if is_out_of_memory(error):
+        told = MemoryError(f"{str(content)!r}: out of memory, give a smaller picture")
+        told.__cause__ = error
+        error = told
+    if not isinstance(error, (HaarmonyError, OSError, MemoryError)):
+        raise error
+    _strip(error)
+    return error
 
 
 def run(
@@ -113,8 +154,8 @@ def run(
     def one(content: Path, target: Path) -> Done:
         try:
             transfer(content, target)
-        except (HaarmonyError, OSError, MemoryError) as error:
-            return Done(content, target, error)
+        except Exception as error:
+            return Done(content, target, failure(error, content))
         return Done(content, target)
 
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(each,))
@@ -130,3 +171,24 @@ def run(
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
+
+
+def _marks(path: str | os.PathLike[str]) -> set[object]:
+    """What tells a file from others: its path without links and, if it is there, its place on the disk."""
+    marks: set[object] = {os.path.realpath(path)}
+    with suppress(OSError):
+        there = Path(path).stat()
+        marks.add((there.st_dev, there.st_ino))
+    return marks
+
+
+def _strip(error: BaseException) -> None:
+    """Take the traceback from an error and from all that led to it."""
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        one = chain.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            chain += [one.__cause__, one.__context__]

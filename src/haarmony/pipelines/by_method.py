@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.media.files import refuse_replacing
 from haarmony.media.image import Picture, read_image, write_image
 from haarmony.media.kinds import MaskLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable
@@ -38,7 +39,7 @@ def method_file(
         method: with its options.
         content: the file; None for a method that takes none.
         style: as the method takes it.
-        output: the file to write, by its extension; whole or left as it was.
+        output: the file to write, by its extension; whole or left as it was. It may be none of the inputs.
         content_mask: as the method takes it.
         style_mask: of every style, in their order.
         control: what stays of the content.
@@ -53,6 +54,8 @@ def method_file(
         WeightsError: for weights that are missing or damaged.
         InputError: for anything that does not fit together.
     """
+    inputs = list(_flat([content, style, content_mask, style_mask, control.protect]))
+    refuse_replacing(output, inputs)
     check_writable(output)
     if snapshot is not None and snapshot < 1:
         raise InputError(f"a snapshot is taken every so many steps, 1 or more, got {snapshot}")
@@ -64,7 +67,7 @@ def method_file(
         return made
     picture = read_image(content)
     if snapshot is not None:
-        watch = _snapping(watch, snapshot, Path(output), picture)
+        watch = _snapping(watch, snapshot, Path(output), picture, inputs)
     run = partial(method, style=style, content_mask=content_mask, style_mask=style_mask, watch=watch)
     if control == PLAIN:
         result: Picture = run(picture)
@@ -84,7 +87,16 @@ def method_file(
     return result
 
 
-def _snapping(watch: Watch, every: int, output: Path, content: Picture) -> Watch:
+def _flat(given: object) -> Iterator[object]:
+    """What lists, and tuples in them, are made of."""
+    if not isinstance(given, (list, tuple)):
+        yield given
+        return
+    for one in given:
+        yield from _flat(one)
+
+
+def _snapping(watch: Watch, every: int, output: Path, content: Picture, inputs: Iterable[object]) -> Watch:
     """A watch that also writes pictures, in the content's profile."""
 
     def both(step: Step) -> None:
@@ -92,6 +104,7 @@ def _snapping(watch: Watch, every: int, output: Path, content: Picture) -> Watch
         if step.picture is not None and step.done % every == 0:
             pixels = to_picture(step.picture.clamp(0, 1)).pixels
             target = output.with_name(f"{output.stem}-{step.done:04d}{output.suffix}")
+            refuse_replacing(target, inputs)
             write_image(target, replace(content, pixels=pixels, alpha=None, exif=None, xmp=None))
 
     return both

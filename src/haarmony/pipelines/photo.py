@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
 
@@ -26,7 +25,7 @@ from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
 from haarmony.pipelines.asked import must_be, strength_of
 from haarmony.pipelines.automatic import check_automatic, found
-from haarmony.pipelines.batch import Done
+from haarmony.pipelines.batch import Done, refuse_clashes
 from haarmony.pipelines.batch import run as run_batch
 from haarmony.pipelines.control import PLAIN, Control, controlled
 from haarmony.pipelines.memory import budget, fits, tile_side
@@ -259,12 +258,7 @@ def _check_files(
         raise InputError(
             f"got {len(outputs)} outputs for {len(contents)} contents: give one for each, in order"
         )
-    taken = {Path(content).resolve() for content in contents}
-    for output in outputs:
-        place = Path(output).resolve()
-        if place in taken:
-            raise InputError(f"{str(output)!r} is also an input, or another output: give it another name")
-        taken.add(place)
+    refuse_clashes(outputs, contents)
 
 
 def _file_to_file(
