@@ -240,6 +240,46 @@ def test_a_region_without_a_style_stays() -> None:
     torch.testing.assert_close(apply_field(picture, identity_field(picture)), picture)
 
 
+def contrasty(level: float) -> tuple[Tensor, Tensor]:
+    """Stripes about a level, and their field to a style of much more contrast."""
+    stripes = 0.05 * torch.tensor([-1.0, 0.5, 1.0, -0.5]).repeat(24)
+    picture = (level + stripes).expand(1, 3, 96, 96).contiguous()
+    texture = texture_moments(level + 9 * (picture - level))
+    return picture, affine_field(picture, picture, style_texture=texture)
+
+
+@pytest.mark.parametrize("level", [0.95, 0.05])
+def test_more_contrast_neither_clips_lights_nor_shadows(level: float) -> None:
+    picture, field = contrasty(level)
+    mapped, unrolled = apply_field(picture, field), field.clone()
+    unrolled[:, 12:] = 0
+    assert (apply_field(picture, unrolled) - 0.5).abs().max() > 0.53
+    assert mapped.min() > -1e-3
+    assert mapped.max() < 1 + 1e-3
+    tones = mapped[0, 0, 48, 44:48][picture[0, 0, 48, 44:48].argsort()]
+    assert tones.diff().min() > 0.01
+
+
+@pytest.mark.parametrize("level", [0.4, 0.5])
+def test_nothing_is_rolled_off_where_all_stays_in_range(level: float) -> None:
+    _, field = contrasty(level)
+    assert not field[:, 12:].any()
+
+
+@pytest.mark.parametrize("channel", [12, 13])
+@pytest.mark.parametrize("strength", [0.0, 0.5, 3.0, 40.0])
+def test_what_is_rolled_off_keeps_its_order_and_the_middle_stays(channel: int, strength: float) -> None:
+    ramp = torch.linspace(-0.5, 1.5, 801).expand(1, 3, 8, 801).contiguous()
+    field = identity_field(ramp).clone()
+    field[:, channel] = strength
+    line, middle = apply_field(ramp, field)[0, 0, 0], (ramp[0, 0, 0] > 0.25) & (ramp[0, 0, 0] < 0.7)
+    torch.testing.assert_close(line[middle], ramp[0, 0, 0][middle])
+    steps = line.diff() / ramp[0, 0, 0].diff()
+    assert (steps > 0).all()
+    assert (steps < 1.001).all()
+    assert (steps.diff().abs() < 0.25).all()
+
+
 @pytest.mark.parametrize("size", [(300, 400), (97, 61), (5, 2000)])
 def test_bands_of_rows_of_regions_are_mapped_as_the_whole(size: tuple[int, int]) -> None:
     reduced, right = photo(60, 80), jagged(60, 80)
@@ -282,6 +322,7 @@ def test_a_frame_is_held_to_its_shot_where_it_looks_alike_and_nowhere_else(weigh
     for there, own, shots in (
         (both.sums, seen.sums, lasting.sums),
         (both.rough.energy, seen.rough.energy, lasting.rough.energy),
+        (both.rough.extremes, seen.rough.extremes, lasting.rough.extremes),
     ):
         half = there.shape[-1] // 2
         assert (there - shots)[..., :half].norm() < 0.1 * (own - shots)[..., :half].norm()

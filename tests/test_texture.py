@@ -37,6 +37,17 @@ def test_the_texture_of_a_region_knows_nothing_of_its_neighbour() -> None:
     assert texture_moments(picture).covariance().max() > 1e-4
 
 
+def test_extremes_are_those_of_the_region_in_each_cell() -> None:
+    picture, right = torch.full((1, 3, 12, 16), 0.5), torch.zeros(12, 16)
+    picture[..., 0, 15], picture[..., 11, 0], right[:, 8:] = 0.9, 0.1, 1
+    least, greatest = roughness(picture, (2, 2)).extremes[0]
+    torch.testing.assert_close(least, torch.tensor([[0.5, 0.5], [0.1, 0.5]]))
+    torch.testing.assert_close(greatest, torch.tensor([[0.5, 0.9], [0.5, 0.5]]))
+    least, greatest = roughness(picture, (2, 2), right).extremes[0]
+    torch.testing.assert_close(least, torch.tensor([[1, 0.5], [1, 0.5]]))
+    torch.testing.assert_close(greatest, torch.tensor([[0, 0.9], [0, 0.5]]))
+
+
 def test_equal_textures_leave_the_map_of_a_picture_to_itself() -> None:
     picture = rough(0.05, colour=0.02)
     kept = textured(EYE, roughness(picture, GRID), texture_moments(picture), sigma=2)

@@ -7,6 +7,9 @@ condition of Levin et al. 2008 and Luan et al. 2017; the guided filter of He et 
 whose ridge here leads to the map of the whole picture instead of to zero, so that texture keeps its contrast
 where colours hardly vary).
 
+Where more contrast would carry lights or shadows out of range, they are rolled off, by a curve for each place
+that is steepest towards the middle: what differs in the picture differs in the result.
+
 Where a picture has regions, each has a field of its own, fitted on it alone, and guided weights blend them;
 so neighbouring regions do not run into each other, and a hard or jagged mask leaves no seam.
 """
@@ -34,6 +37,8 @@ _BAND = 1 << 16
 """Pixels that are mapped at once: few enough for their maps to stay in the cache."""
 _LEAST_SHARE = 1e-3
 """Share of a window that a region must fill for its own statistics to outweigh those of the whole region."""
+_LIGHTS, _SHADOWS = 0.7, 0.25
+"""Values from which lights and shadows are rolled off."""
 _SUMS = 24
 """Maps that a field is fitted to where there is no region."""
 STILL = 1 / 255
@@ -63,7 +68,7 @@ def affine_field(
         style_texture: from `texture_moments` of the style, or of the region of it that belongs to this one;
             for a batch of one. The contrast of the result is then between that of the content's texture and
             that of the style's, and its luma is a multiple of the content's luma: what the colours of the
-            content do can be noise, and never enters its luma.
+            content do can be noise, and never enters its luma. What leaves the range is rolled off.
         texture_share: of the way that the contrast goes towards `style_texture`.
         sigma: of the Gaussian window, in cells of a grid with 32 cells along the long side.
         ridge: variance of colour, in squared units of [0, 1], below which the map of the whole picture takes
@@ -73,7 +78,7 @@ def affine_field(
             Of no effect with `style_texture`.
 
     Returns:
-        (B, 12, rows, columns): the nine entries of A by rows, then b.
+        (B, 14, rows, columns): the nine entries of A by rows, b, how far lights and shadows are rolled off.
     """
     seen = evidence(reduced, stylized, weight=weight, rough=style_texture is not None)
     return fitted(
@@ -141,7 +146,8 @@ def held(seen: Evidence, lasting: Evidence, *, tolerance: float = STILL) -> Evid
         return Evidence(sums, None)
     energy = torch.lerp(lasting.rough.energy, seen.rough.energy, share)
     present = torch.lerp(lasting.rough.present, seen.rough.present, share)
-    return Evidence(sums, replace(seen.rough, energy=energy, present=present))
+    extremes = torch.lerp(lasting.rough.extremes, seen.rough.extremes, share)
+    return Evidence(sums, replace(seen.rough, energy=energy, present=present, extremes=extremes))
 
 
 def fitted(
@@ -153,7 +159,7 @@ def fitted(
     ridge: float = RIDGE,
     keep: float = KEEP,
 ) -> Tensor:
-    """The field (B, 12, rows, columns) that some evidence leads to; for the arguments see `affine_field`."""
+    """The field (B, 14, rows, columns) that some evidence leads to; for the arguments see `affine_field`."""
     sums = seen.sums
     whole, local = sums.mean((2, 3), keepdim=True), blur(sums, sigma)
     if sums.shape[1] > _SUMS:
@@ -167,10 +173,12 @@ def fitted(
     matrix = _regression(xx, xy, everywhere, ridge)
     if style_texture is None or seen.rough is None:
         matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
+        rolled = torch.zeros_like(y[..., :2])
     else:
         matrix = _bounded(textured(matrix, seen.rough, style_texture, sigma=sigma, share=texture_share))
+        rolled = _roll_off(matrix, x, y, seen.rough.extremes)
     offset = y - (matrix @ x[..., None])[..., 0]
-    field = torch.cat((matrix.flatten(3), offset), -1).permute(0, 3, 1, 2)
+    field = torch.cat((matrix.flatten(3), offset, rolled), -1).permute(0, 3, 1, 2)
     return blur(field, sigma / 2)
 
 
@@ -179,7 +187,7 @@ class RegionFields:
     """The fields of K regions.
 
     Attributes:
-        maps: (K, 12, rows, columns), of each region the `affine_field`.
+        maps: (K, 14, rows, columns), of each region the `affine_field`.
         guides: (K, 4, h, w), from `guide`.
     """
 
@@ -190,7 +198,7 @@ class RegionFields:
 def region_fields(
     seen: Sequence[Evidence], textures: Sequence[Moments | None], *, texture_share: float = 1.0
 ) -> Tensor:
-    """The change of colour in each region, (K, 12, rows, columns).
+    """The change of colour in each region, (K, 14, rows, columns).
 
     Args:
         seen: of each region the `evidence`.
@@ -220,10 +228,10 @@ def guided_fields(fields: Tensor, reduced: Tensor, weights: Sequence[Tensor | No
 
 
 def identity_field(like: Tensor) -> Tensor:
-    """(1, 12, rows, columns): the field over a picture that changes nothing."""
+    """(1, 14, rows, columns): the field over a picture that changes nothing."""
     rows, columns = _grid(like)
-    one = torch.cat((torch.eye(3).flatten(), torch.zeros(3))).to(like)
-    return one.view(1, 12, 1, 1).expand(1, 12, rows, columns)
+    one = torch.cat((torch.eye(3).flatten(), torch.zeros(5))).to(like)
+    return one.view(1, 14, 1, 1).expand(1, 14, rows, columns)
 
 
 def apply_field(
@@ -233,7 +241,7 @@ def apply_field(
 
     Args:
         content: (B, 3, H, W), the picture, or a band of its rows.
-        field: (B, 12, rows, columns), from `affine_field`; or of the regions of one picture.
+        field: (B, 14, rows, columns), from `affine_field`; or of the regions of one picture.
         top: the picture's row that the band begins with.
         height: of the whole picture; H if None.
 
@@ -248,12 +256,15 @@ def apply_field(
     down = _interpolation(cells, height, maps)[top : top + rows]
     mapped = torch.empty_like(content)
     step = max(1, _BAND // width) if content.device.type == "cpu" else rows
+    rolls = bool(maps[:, 12:].any())
     for start in range(0, rows, step):
         band = content[:, :, start : start + step]
         here = torch.einsum("yr,bcrx->bcyx", down[start : start + step], across)
-        colours = here[:, 9:]
+        colours = here[:, 9:12]
         for channel in range(3):
             colours = torch.addcmul(colours, here[:, channel:9:3], band[:, channel, None])
+        if rolls:
+            colours = _rolled_off(colours, here[:, 12:13], here[:, 13:])
         if isinstance(field, RegionFields):
             weights = guided_weights(band, field.guides, top=top + start, height=height)
             colours = (weights[:, None] * colours).sum(0, keepdim=True)
@@ -303,6 +314,32 @@ def _bounded(matrix: Tensor) -> Tensor:
     excess = torch.zeros_like(matrix)
     excess[suspects] = (left * (gains - LARGEST_GAIN).clamp_min(0)[..., None, :]) @ right
     return matrix - excess
+
+
+def _roll_off(matrix: Tensor, x: Tensor, y: Tensor, extremes: Tensor) -> Tensor:
+    """How far lights and shadows are rolled off, (B, rows, columns, 2), so that the extremes stay in range.
+
+    Args:
+        matrix: (B, rows, columns, 3, 3), whose luma is a multiple of that of what it maps.
+        x: (B, rows, columns, 3), mean colours.
+        y: of the same shape, what they become.
+        extremes: (B, 2, rows, columns), the least and the greatest luma in each cell.
+    """
+    luma = torch.tensor(_LUMA_601, dtype=x.dtype, device=x.device)
+    gain, before, after = (luma @ matrix).sum(-1), x @ luma, y @ luma
+    signs = extremes.new_tensor([-1, 1]).view(2, 1, 1)
+    extremes = signs * F.max_pool2d(signs * extremes, 3, stride=1, padding=1)
+    low, high = (after + gain * (one - before) for one in extremes.unbind(1))
+    lights = (high - 1).clamp_min(0) / ((high - _LIGHTS).clamp_min(_TINY) * (1 - _LIGHTS))
+    shadows = -low.clamp_max(0) / ((_SHADOWS - low).clamp_min(_TINY) * _SHADOWS)
+    return torch.stack((lights, shadows), -1)
+
+
+def _rolled_off(colours: Tensor, lights: Tensor, shadows: Tensor) -> Tensor:
+    """Colours whose excess t over the middle is t / (1 + r t): of slope 1 where the middle ends."""
+    above, below = (colours - _LIGHTS).clamp_min_(0), (_SHADOWS - colours).clamp_min_(0)
+    colours = torch.addcdiv(colours, lights * above.square(), 1 + lights * above, value=-1)
+    return torch.addcdiv(colours, shadows * below.square(), 1 + shadows * below)
 
 
 def _luma_gain(matrix: Tensor, xx: Tensor, ridge: float) -> Tensor:

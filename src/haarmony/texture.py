@@ -63,11 +63,14 @@ class Roughness:
         energy: (1, 1, rows, columns), the mean square of the texture's luma in each cell of a grid, times the
             region's weight.
         present: (1, 1, rows, columns), the mean of that weight.
+        extremes: (1, 2, rows, columns), the least and the greatest luma of the picture in each cell; beyond
+            the region 1 and 0.
         moments: of the texture, from `texture_moments`.
     """
 
     energy: Tensor
     present: Tensor
+    extremes: Tensor
     moments: Moments
 
 
@@ -75,10 +78,11 @@ def roughness(picture: Tensor, cells: tuple[int, int], weight: Tensor | None = N
     """The texture of one picture (1, 3, H, W), or of a region of it, on a grid of (rows, columns)."""
     fine = texture(picture, weight)
     present = torch.ones_like(fine[:, :1]) if weight is None else weight[None, None].to(fine)
-    luma = torch.tensor(_LUMA_601, dtype=fine.dtype, device=fine.device)
-    energy = (fine * luma[:, None, None]).sum(1, keepdim=True).square()
+    luma, energy = _luma(picture), _luma(fine).square()
+    ends = torch.cat((present - 1 - luma * present, luma * present), 1)
+    extremes = F.adaptive_max_pool2d(ends, cells) * ends.new_tensor([-1, 1]).view(2, 1, 1)
     energy, present = (F.adaptive_avg_pool2d(x, cells) for x in (energy * present, present))
-    return Roughness(energy, present, Moments.of(fine[0], weight).cpu())
+    return Roughness(energy, present, extremes, Moments.of(fine[0], weight).cpu())
 
 
 def mean_roughness(seen: Sequence[tuple[Roughness, float]]) -> Roughness:
@@ -86,6 +90,7 @@ def mean_roughness(seen: Sequence[tuple[Roughness, float]]) -> Roughness:
     return Roughness(
         torch.stack([share * one.energy for one, share in seen]).sum(0),
         torch.stack([share * one.present for one, share in seen]).sum(0),
+        torch.stack([share * one.extremes for one, share in seen]).sum(0),
         reduce(add, (one.moments.scaled(share) for one, share in seen)),
     )
 
@@ -122,6 +127,11 @@ def textured(
     saturation = _where_rough(saturation, rough[0], _FAINT_CHROMA)
     contrast = _where_rough(contrast, rough[0], _FAINT_LUMA)
     return saturation * tint + contrast * grey
+
+
+def _luma(picture: Tensor) -> Tensor:
+    weights = torch.tensor(_LUMA_601, dtype=picture.dtype, device=picture.device)
+    return (picture * weights[:, None, None]).sum(1, keepdim=True)
 
 
 def _spread(covariance: Tensor) -> Tensor:

@@ -218,7 +218,7 @@ class WCT2(nn.Module):
         return {label: evidence(reduced, stylized, weight=weight) for label, weight in weights.items()}
 
     def fields(self, seen: Mapping[str, Evidence], style: Style, regions: Regions | None) -> Tensor:
-        """The field of every region, (K, 12, rows, columns), from the evidence by label."""
+        """The field of every region, (K, 14, rows, columns), from the evidence by label."""
         targets = _with_whole(_targets(style, texture.SITE))
         share = fmean(self.recipe.share(site) for site in style.sites if site != texture.SITE)
         changed = {WHOLE} if regions is None or regions.rest else set()

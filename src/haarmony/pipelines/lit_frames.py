@@ -203,7 +203,7 @@ def _share(apart: int) -> float:
 
 
 def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans, style: int) -> Tensor:
-    """(K, 12, rows, columns), to a style, fitted to looks with their shares."""
+    """(K, 14, rows, columns), to a style, fitted to looks with their shares."""
     known = [(look.evidence(style), share) for look, share in about]
     seen = {
         label: mean_evidence([(one[label], share) for one, share in known]) for label in here.evidence(style)
