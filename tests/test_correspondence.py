@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from haarmony.correspondence import MOST, View, corresponding
+from haarmony.correspondence import MOST, View, corresponding, kinds, usual
 from haarmony.errors import InputError
 
 
@@ -63,3 +63,25 @@ DAY_FLAT = View(torch.full((1, 3, 12, 12), 0.2), torch.zeros(1, 4, 3, 3))
 def test_counts_that_make_no_sense_are_refused(count: int) -> None:
     with pytest.raises(InputError, match=f"2 to {MOST}"):
         corresponding(DAY, DUSK, count)
+
+
+def test_a_small_style_counts_as_much_as_a_large_content() -> None:
+    """Of 88 x 88 places beside 16 x 16, in which there is something that the content has not."""
+    content = landscape(352, 352, torch.tensor([0.5, 0.7, 0.9]), torch.tensor([0.3, 0.4, 0.2]), 0.6)
+    style = landscape(64, 64, torch.tensor([0.9, 0.5, 0.3]), torch.tensor([0.15, 0.1, 0.1]), 0.4, seed=1)
+    found = kinds([content], [style], 3)
+    shares = [found.weights(view, usual([view])).mean((1, 2)).double() for view in (content, style)]
+    torch.testing.assert_close(found.shares, (shares[0] + shares[1]) / 2, rtol=0, atol=0.01)
+
+
+def test_of_several_styles_each_counts_alike() -> None:
+    styles = [
+        DUSK,
+        landscape(64, 64, torch.tensor([0.9, 0.5, 0.3]), torch.tensor([0.1, 0.1, 0.1]), 0.8, seed=2),
+    ]
+    found = kinds([DAY], styles, 2)
+    of_content, *of_styles = (
+        found.weights(one, usual([one])).mean((1, 2)).double() for one in (DAY, *styles)
+    )
+    wanted = (of_content + torch.stack(of_styles).mean(0)) / 2
+    torch.testing.assert_close(found.shares, wanted, rtol=0, atol=0.01)

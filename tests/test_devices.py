@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
@@ -32,4 +34,27 @@ def test_convolutions_are_precise_for_a_while():
     assert precision() == before
     with suppress(InputError), full_precision():
         raise InputError("a mistake")
+    assert precision() == before
+
+
+def test_convolutions_are_precise_until_the_last_thread_leaves():
+    before = precision()
+    first, second = full_precision(), full_precision()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert precision() in ("ieee", False)
+    second.__exit__(None, None, None)
+    assert precision() == before
+
+
+def test_many_threads_leave_the_precision_as_it_was():
+    def compute(_: int) -> bool:
+        with full_precision():
+            time.sleep(0)
+            return precision() in ("ieee", False)
+
+    before = precision()
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(compute, range(4000)))
     assert precision() == before

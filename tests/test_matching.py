@@ -10,6 +10,7 @@ from haarmony import matching
 from haarmony.errors import InputError
 from haarmony.matching import MATCHINGS, Affine, Matching, cholesky, gaussian_ot, mean_std, zca
 from haarmony.moments import Moments
+from haarmony.pages import in_strips
 
 EXACT: dict[str, Matching] = {
     "zca": partial(zca, cutoff=1e-12, ddof=0),
@@ -217,3 +218,32 @@ def test_a_style_is_factored_once_for_all_contents(monkeypatch: pytest.MonkeyPat
     zca(contents[0], style, ridge=1.0)
     assert factored.count(0.5) == 2
     torch.testing.assert_close(zca(contents[1], style).matrix, maps[1].matrix)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("learnt", ["matrix", "offset"])
+def test_a_map_of_large_features_learns(learnt: str, threads: int) -> None:
+    x = torch.rand(1, 16, 512, 512)
+    assert in_strips(x)
+    affine = Affine(torch.eye(16, dtype=torch.float64), torch.zeros(16, dtype=torch.float64))
+    parameter = getattr(affine, learnt).requires_grad_()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        affine(x, spend=True).mean((0, 2, 3)).sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    wanted = x.mean((0, 2, 3)).expand(16, 16) if learnt == "matrix" else torch.ones(16)
+    torch.testing.assert_close(parameter.grad, wanted.double(), rtol=1e-4, atol=0)
+
+
+def test_a_style_that_was_met_in_inference_mode_serves_contents_that_learn() -> None:
+    style, x = Moments.of(features(4, seed=1)), features(4).requires_grad_()
+    with torch.inference_mode():
+        known = Moments.of(features(4, seed=2))
+        for one in (style, known):
+            zca(Moments.of(x), one)
+    for one in (style, known):
+        (gradient,) = torch.autograd.grad(zca(Moments.of(x), one).matrix.sum(), x)
+        assert gradient.isfinite().all()
+        assert gradient.any()

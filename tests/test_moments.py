@@ -134,3 +134,41 @@ def test_a_gradient_goes_through_them() -> None:
     moments = Moments.of(x)
     moments.scatter.diagonal().sum().backward()
     torch.testing.assert_close(x.grad, 2 * (x - x.mean(1, keepdim=True)).detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_gradient_goes_through_large_ones(threads: int, weighted: bool) -> None:
+    x = features(64, 1 << 16)
+    share = torch.rand(1 << 16, generator=torch.Generator().manual_seed(1))
+    learnt = share if weighted else x
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        moments = Moments.of(x, share.requires_grad_()) if weighted else Moments.of(x.requires_grad_())
+        (moments.mean.sum() + moments.scatter.diagonal().sum() / x.shape[1]).backward()
+    finally:
+        torch.set_num_threads(before)
+    apart = (x.double() - moments.mean[:, None]).detach()
+    wanted = (1 + 2 * apart) / x.shape[1]
+    if weighted:
+        wanted = apart.sum(0) / share.detach().double().sum() + apart.square().sum(0) / x.shape[1]
+    torch.testing.assert_close(learnt.grad.double(), wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("narrow", [torch.float16, torch.bfloat16])
+def test_narrow_features_are_summed_in_wider_ones(narrow: torch.dtype) -> None:
+    x = (30 * torch.randn(3, 200_000, generator=torch.Generator().manual_seed(0)) + 200).to(narrow)
+    share = torch.rand(200_000, generator=torch.Generator().manual_seed(1))
+    assert_same(Moments.of(x), Moments.of(x.double()))
+    assert_same(Moments.of(x, share.to(narrow)), Moments.of(x.double(), share.to(narrow)))
+
+
+def test_on_another_device_they_still_learn() -> None:
+    device = torch.device("meta")  # stands for a GPU
+    x = features(3, 50).requires_grad_()
+    moments = Moments.of(x)
+    assert moments.to(device).scatter.requires_grad
+    assert moments.to(device) is not moments.to(device)
+    fixed = Moments.of(x.detach())
+    assert fixed.to(device) is fixed.to(device)

@@ -1,9 +1,11 @@
 import gc
 import threading
 
+import pytest
 import torch
 
 from haarmony import remembered as module
+from haarmony.networks.vgg19 import VGG19
 from haarmony.remembered import remembered
 
 
@@ -66,3 +68,29 @@ def test_threads_that_want_different_states_get_their_own() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("inference", [False, True], ids=["of a normal tensor", "of one of inference mode"])
+def test_what_is_made_in_inference_mode_serves_gradients(inference: bool) -> None:
+    with torch.inference_mode(inference):
+        weight = torch.ones(3)
+    x = torch.ones(3, requires_grad=True)
+    with torch.inference_mode():
+        made = remembered("double", (weight,), None, lambda: 2 * weight)
+    assert remembered("double", (weight,), None, lambda: 2 * weight) is made
+    (x * made).sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+
+
+def test_no_gradient_is_kept() -> None:
+    weight = torch.ones(3, requires_grad=True)
+    assert not remembered("double", (weight,), None, lambda: 2 * weight).requires_grad
+
+
+def test_a_network_that_was_used_in_inference_mode_still_has_gradients() -> None:
+    network = VGG19("cat5").requires_grad_(False)
+    picture = torch.rand(1, 3, 32, 40)
+    with torch.inference_mode():
+        network(picture)
+    network(picture.requires_grad_()).sum().backward()
+    assert picture.grad.any()

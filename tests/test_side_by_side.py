@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from haarmony.side_by_side import shared_out, side_by_side
+from haarmony.side_by_side import learns, shared_out, side_by_side
 
 
 def test_results_come_in_order_from_several_threads_of_one_core_each() -> None:
@@ -73,3 +73,11 @@ def test_in_inference_mode_jobs_are_too() -> None:
         made = torch.zeros(4)
         shared_out(lambda places: [made[place].add_(1) for place in places], range(4))
     assert made.tolist() == [1, 1, 1, 1]
+
+
+def test_what_learns_is_known() -> None:
+    weight, fixed = torch.ones(1, requires_grad=True), torch.ones(1)
+    assert learns(fixed, weight)
+    assert not learns(fixed, None)
+    with torch.no_grad():
+        assert not learns(weight)

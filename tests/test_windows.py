@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from haarmony.windows import antialiased, blur, box
 
@@ -41,3 +44,24 @@ def test_a_reduced_copy_is_a_mean_however_steep() -> None:
         assert small.shape == (1, 3, 5, 20)
         torch.testing.assert_close(small.mean(), x.mean(), atol=0.02, rtol=0)
         assert small.std() < 0.1
+
+
+def test_weights_are_added_up_in_main_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, added = torch.Tensor.scatter_add_, []
+
+    def seen(self: Tensor, *args: Any) -> Tensor:
+        added.append(self.device.type)
+        return plain(self, *args)
+
+    monkeypatch.setattr(torch.Tensor, "scatter_add_", seen)
+    made = blur(torch.empty(1, 1, 9, 12, dtype=torch.float64, device="meta"), 2.0)  # stands for a GPU
+    assert added == ["cpu", "cpu"]
+    assert (made.device.type, made.dtype, made.shape) == ("meta", torch.float64, (1, 1, 9, 12))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU here")
+def test_a_blur_on_a_gpu_is_the_same_again() -> None:
+    x = torch.rand(1, 3, 300, 400, device="cuda")
+    first = blur(x, 20.0)
+    assert all(torch.equal(blur(x, 20.0), first) for _ in range(20))

@@ -128,7 +128,9 @@ def corresponding(content: View, style: View, count: int, *, seed: int = 0) -> t
 
 
 def kinds(contents: Sequence[View], styles: Sequence[View], count: int, *, seed: int = 0) -> Kinds:
-    """The kinds of places that some contents and some styles have in common; both sides count alike.
+    """The kinds of places that some contents and some styles have in common.
+
+    Both sides count alike, whatever their sizes, and so does each of the styles.
 
     Args:
         contents: pictures that are described relative to what is usual in all of them, such as frames.
@@ -141,10 +143,11 @@ def kinds(contents: Sequence[View], styles: Sequence[View], count: int, *, seed:
     """
     check_count(count)
     theirs = [[_described(style)] for style in styles]
-    sides = [([_described(content) for content in contents], 1 / len(contents))]
-    sides += [(one, 1 / len(styles)) for one in theirs]
-    relative = torch.cat([_relative(places, _usual(places)) for places, _ in sides])
-    masses = torch.cat([torch.full((sum(map(len, places)),), mass).double() for places, mass in sides])
+    sides = [([_described(content) for content in contents], 1 / 2)]
+    sides += [(one, 1 / (2 * len(styles))) for one in theirs]
+    described = [(_relative(places, _usual(places)), share) for places, share in sides]
+    relative = torch.cat([places for places, _ in described])
+    masses = torch.cat([_masses(len(places), share * len(relative)) for places, share in described])
     axes = _main_axes(relative[:, _SEEN:], masses)
     points = torch.cat((relative[:, :_SEEN], relative[:, _SEEN:] @ axes), 1)
     generator = torch.Generator().manual_seed(seed)
@@ -216,6 +219,11 @@ def _main_axes(deep: Tensor, masses: Tensor) -> Tensor:
     main: Tensor = torch.linalg.eigh((masses[:, None] * deep).T @ deep).eigenvectors[:, -_COMPONENTS:]
     size = ((masses * (deep @ main).square().sum(1)).sum() / masses.sum()).sqrt().clamp_min(1e-6)
     return main * (_DEEP / size)
+
+
+def _masses(count: int, together: float) -> Tensor:
+    """(count,): of places that all count alike."""
+    return torch.full((count,), together / count, dtype=torch.float64)
 
 
 def _start(points: Tensor, masses: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -12,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 from haarmony.errors import HaarmonyWarning, InputError
 
@@ -53,6 +56,36 @@ class _Diverged(Exception):  # noqa: N818
     pass
 
 
+class _Copied(TorchFunctionMode):
+    """While it is on, copies stand for tensors of inference mode: no gradient could be found by those.
+
+    Attributes:
+        copies: by the identity of a tensor, the tensor, which so stays alive, and its copy.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """See `torch.overrides`."""
+        args, kwargs = tree_map_only(Tensor, self._copy, (args, kwargs or {}))
+        return func(*args, **kwargs)
+
+    def _copy(self, tensor: Tensor) -> Tensor:
+        if not tensor.is_inference():
+            return tensor
+        if id(tensor) not in self.copies:
+            self.copies[id(tensor)] = tensor, tensor.detach().clone()
+        return self.copies[id(tensor)][1]
+
+
 def minimise(
     objective: Objective,
     start: Tensor,
@@ -65,7 +98,8 @@ def minimise(
     """The x of the least loss that was seen.
 
     A step is one evaluation of the loss and its gradient. A loss that is not finite ends the run, which
-    begins again from the best x with Adam and a quarter of the rate; a `HaarmonyWarning` says so.
+    begins again from the best x with Adam and a quarter of the rate; a `HaarmonyWarning` says so. It works
+    in inference mode too.
 
     Args:
         objective: from x to a loss, ().
@@ -79,12 +113,14 @@ def minimise(
         InputError: when the loss is not finite at the start.
     """
     seen = _Progress(start.detach().clone(), [])
+    copied = _Copied()
 
     def evaluate(x: Tensor) -> tuple[float, Tensor]:
         if len(seen.losses) >= steps:
             raise _Stop
         x = x.detach().requires_grad_(True)
-        with torch.enable_grad():
+        copies = not seen.losses or copied.copies  # the first step finds out
+        with torch.enable_grad(), copied if copies else nullcontext():
             loss = objective(x)
             (gradient,) = torch.autograd.grad(loss, x)
         value = float(loss.detach())
@@ -99,10 +135,11 @@ def minimise(
     rate = _RATE
     for attempt in range(_RESTARTS + 1):
         try:
-            if optimiser == "lbfgs" and attempt == 0:
-                _lbfgs(evaluate, seen.best)
-            else:
-                _adam(evaluate, seen.best, rate)
+            with torch.inference_mode(False), torch.no_grad():
+                if optimiser == "lbfgs" and attempt == 0:
+                    _lbfgs(evaluate, seen.best)
+                else:
+                    _adam(evaluate, seen.best, rate)
         except _Stop:
             break
         except _Diverged:

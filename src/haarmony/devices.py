@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import torch
@@ -26,18 +27,44 @@ def usable(name: str) -> torch.device:
     return device
 
 
+class _Precision:
+    """That of cuDNN's convolutions, which is full while anyone wants it so."""
+
+    def __init__(self) -> None:
+        cudnn: Any = torch.backends.cudnn
+        since_2_9 = hasattr(cudnn, "conv")
+        self._place, self._name = (cudnn.conv, "fp32_precision") if since_2_9 else (cudnn, "allow_tf32")
+        self._full: Any = "ieee" if since_2_9 else False
+        self._before: Any = None
+        self._wanted = 0
+        self._lock = Lock()
+
+    def want(self) -> None:
+        with self._lock:
+            if not self._wanted:
+                self._before = getattr(self._place, self._name)
+                setattr(self._place, self._name, self._full)
+            self._wanted += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if not self._wanted:
+                setattr(self._place, self._name, self._before)
+
+
+_PRECISION = _Precision()
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Convolutions with all bits of float32, of which CUDA by default keeps ten (TF32).
 
-    A matching amplifies what is faint, and with it such rounding. It is a setting of the whole process.
+    A matching amplifies what is faint, and with it such rounding. It is a setting of the whole process: the
+    first of several threads makes it, and the last one brings back what was before.
     """
-    cudnn: Any = torch.backends.cudnn
-    since_2_9 = hasattr(cudnn, "conv")
-    place, name, full = (cudnn.conv, "fp32_precision", "ieee") if since_2_9 else (cudnn, "allow_tf32", False)
-    before = getattr(place, name)
-    setattr(place, name, full)
+    _PRECISION.want()
     try:
         yield
     finally:
-        setattr(place, name, before)
+        _PRECISION.release()

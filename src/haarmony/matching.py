@@ -17,7 +17,7 @@ from haarmony.errors import InputError
 from haarmony.moments import Moments
 from haarmony.pages import empty_channels_last, in_strips, strips
 from haarmony.remembered import remembered
-from haarmony.side_by_side import shared_out
+from haarmony.side_by_side import learns, shared_out
 
 _TINY = 1e-30
 """A variance below all that features can have."""
@@ -72,7 +72,7 @@ class Affine:
             spend: whether they are not needed any more: large ones are then written over.
         """
         matrix, offset = self.matrix.to(features), self.offset.to(features)
-        if not in_strips(features):
+        if not in_strips(features) or learns(matrix, offset):
             return torch.nn.functional.conv2d(features, matrix[..., None, None], offset)
         channels = matrix.shape[0]
         over = spend and matrix.shape[1] == channels

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from haarmony.errors import InputError
 from haarmony.remembered import remembered
-from haarmony.side_by_side import shared_out
+from haarmony.side_by_side import learns, shared_out
 
 _BLOCK, _LARGEST_BLOCK = 1 << 12, 1 << 14
 """Positions that are summed at once: the more, the fewer channels there are."""
@@ -52,8 +52,9 @@ class Moments:
         """The moments of one feature map.
 
         Sums and products are taken in float32 about a reference near the weighted mean, in blocks summed
-        in float64, so nothing cancels. Float64 features are kept in float64 throughout, and so are those of
-        few positions: their covariance may be singular, and a matching would amplify the rounding.
+        in float64, so nothing cancels; narrower features are widened first. Float64 features are kept in
+        float64 throughout, and so are those of few positions: their covariance may be singular, and a
+        matching would amplify the rounding.
 
         Args:
             features: (C, H, W) or (C, N). Not-finite values count as weight zero.
@@ -65,7 +66,7 @@ class Moments:
         if features.ndim < 2:
             raise InputError(f"features are (C, H, W) or (C, N), got {tuple(features.shape)}")
         x = features.flatten(1)
-        x = x.double() if x.shape[1] <= _FEW else x
+        x = x.to(torch.float64 if x.shape[1] <= _FEW else torch.promote_types(x.dtype, torch.float32))
         positions = x.shape[1]
         if weights is not None:
             weights = weights.flatten()
@@ -99,7 +100,7 @@ class Moments:
         def make() -> Moments:
             return Moments(self.count.to(device), self.mean.to(device), self.scatter.to(device))
 
-        if device.type == "cpu":
+        if device.type == "cpu" or learns(self.scatter, self.mean, self.count):
             return make()
         return remembered(f"on {device}", (self.scatter, self.mean, self.count), None, make)
 
@@ -149,7 +150,7 @@ def _about_a_reference(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tenso
     step = fitting if x.device.type == "cpu" else _BLOCK * _BLOCKS
     blocks = [slice(start, start + step) for start in range(0, max(1, positions), step)]
     work = partial(_sums, x, weights, reference)
-    large = x.device.type == "cpu" and x.numel() >= _LARGE
+    large = x.device.type == "cpu" and x.numel() >= _LARGE and not learns(x, weights)
     parts = shared_out(work, blocks) if large else [work(blocks)]
     count, first, second = (reduce(add, of_parts) for of_parts in zip(*parts, strict=True))
     return count, reference, first, second
@@ -164,8 +165,7 @@ def _sums(
     first = torch.zeros(channels, dtype=torch.float64, device=x.device)
     second = torch.zeros(channels, channels, dtype=torch.float64, device=x.device)
     add_products = _add_by_panels if x.device.type == "cpu" else _add_by_blocks
-    learns = torch.is_grad_enabled() and x.requires_grad
-    room = None if learns else torch.empty_like(x[:, blocks[0]])
+    room = None if learns(x, weights) else torch.empty_like(x[:, blocks[0]])
     for positions in blocks:
         part = x[:, positions]
         block = torch.sub(part, reference, out=None if room is None else room[:, : part.shape[1]])

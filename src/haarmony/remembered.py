@@ -14,21 +14,23 @@ _SEEN = 1000
 
 
 def remembered(name: str, tensors: tuple[Tensor, ...], state: Hashable, make: Callable[[], Made]) -> Made:
-    """What `make` gives; what it gave before where nothing has changed. In any thread.
+    """What `make` gives; what it gave before where nothing has changed. In any thread, and under any mode.
 
     Args:
         name: of what is made.
         tensors: that it is made of; it is kept with the first. Changes that torch does not count, those of
             `.data`, are seen by a thousand of the values, in main memory alone.
         state: of all else that it is made of.
-        make: called where it is not known; what was known of another state is forgotten before.
+        make: called where it is not known, without gradients but outside of inference mode, for what comes of
+            it serves those who need gradients too; what was known of another state is forgotten before.
     """
     known = _KNOWN.setdefault(tensors[0], {})
     now = [_fingerprint(one) for one in tensors], state
     entry = known.get(name)
     if entry is None or entry[0] != now:
         known.pop(name, None)
-        entry = known[name] = now, make()
+        with torch.inference_mode(False), torch.no_grad():
+            entry = known[name] = now, make()
     made: Made = entry[1]
     return made
 

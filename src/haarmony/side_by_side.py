@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,6 +41,11 @@ def side_by_side(jobs: Iterable[Callable[[], Item]], *, most: int | None = None)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # which those of the pool have changed for threads that come
+
+
+def learns(*tensors: Tensor | None) -> bool:
+    """Whether a gradient goes through what is made of some tensors here; none does in the other threads."""
+    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors)
 
 
 def shared_out(work: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:

@@ -25,12 +25,15 @@ def blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def _gaussian(side: int, sigma: float, reach: int, like: Tensor) -> Tensor:
-    """(side, side): what every pixel of a line adds to every other."""
-    taps = torch.arange(-reach, reach + 1, device=like.device)
+    """(side, side): what every pixel of a line adds to every other.
+
+    It is added up in main memory: a GPU adds in any order, and so gives other bits every time.
+    """
+    taps = torch.arange(-reach, reach + 1)
     kernel = torch.exp(-0.5 * (taps.to(like.dtype) / sigma) ** 2)
-    places = (torch.arange(side, device=like.device)[:, None] + taps).clamp(0, side - 1)
-    weights = torch.zeros(side, side, dtype=like.dtype, device=like.device)
-    return weights.scatter_add_(1, places, (kernel / kernel.sum()).expand(side, -1))
+    places = (torch.arange(side)[:, None] + taps).clamp(0, side - 1)
+    weights = torch.zeros(side, side, dtype=like.dtype)
+    return weights.scatter_add_(1, places, (kernel / kernel.sum()).expand(side, -1)).to(like.device)
 
 
 def _blocks(side: int, reach: int) -> Iterator[tuple[slice, slice]]:

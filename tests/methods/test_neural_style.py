@@ -108,6 +108,22 @@ def test_the_shares_of_all_terms_sum_to_one(picture):
     assert sum(term.share for term in terms if term.layer == "level2") == pytest.approx(0.75)
 
 
+def test_masks_of_small_styles_go_on_where_the_picture_does(picture):
+    rows = np.arange(8).clip(max=3)
+    labels = torch.tensor([0, 0, 1, 1])[:, None].expand(4, 56)
+    small, large = (
+        Example(tensor(one), Regions({"a": 0, "b": 1}, values))
+        for one, values in ((picture(4, 56), labels), (picture(4, 56)[rows], labels[rows]))
+    )
+    found, wanted = (
+        style_terms(load_backbone("compact"), large, [one], loss="bn", layers=LAYERS, weights=None, seed=0)
+        for one in (small, large)
+    )
+    assert len(found) == len(wanted) == 4
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.equal(one.wanted, other.wanted)
+
+
 def test_a_large_picture_is_worked_on_small_from_coarse_to_fine_and_says_so(picture):
     steps = []
     method = replace(QUICK, side=48, scales=2, steps=3)

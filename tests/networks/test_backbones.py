@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from haarmony.errors import InputError, WeightsError
+from haarmony.networks import backbones
 from haarmony.networks.backbones import load_backbone
 from haarmony.networks.vgg import VGG
 from published import normalised, with_random_norms
@@ -181,3 +182,12 @@ def test_batch_norms_of_a_vgg_are_folded_in(narrow, tmp_path):
         wanted = reference.features[:place](normalised(picture))
         got = backbone.features(picture, [layer])[layer]
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_one_that_was_first_asked_for_in_inference_mode_serves_gradients_too():
+    backbones._on_device.cache_clear()
+    with torch.inference_mode():
+        backbone = load_backbone("compact")
+    picture = torch.rand(1, 3, 32, 32, requires_grad=True)
+    backbone.features(picture, ["level2"])["level2"].sum().backward()
+    assert picture.grad is not None

@@ -91,3 +91,16 @@ def test_the_tensors_are_those_of_the_published_checkpoints(variant: str) -> Non
             if not name.startswith(("pool", "recon_block"))
         }
         assert {name: [*t.shape] for name, t in getattr(network, part).state_dict().items()} == expected
+
+
+@pytest.mark.parametrize("learning", ["low", "high", "bias"])
+def test_the_fast_unpooling_of_a_large_picture_teaches_what_alone_learns(learning: str) -> None:
+    low, *high = (torch.randn(1, 8, 32, 32) for _ in range(4))
+    convolution = nn.Conv2d(40, 16, 3, padding=1, padding_mode="reflect").requires_grad_(False)
+    learns = {"low": low, "high": high[1], "bias": convolution.bias}[learning]
+    assert learns is not None
+    learns.requires_grad_()
+    skip = Skip(tuple(high), (64, 64), torch.randn(1, 8, 64, 64))
+    unpool_convolve(low, skip, convolution).sum().backward()
+    assert learns.grad is not None
+    assert learns.grad.abs().max() > 0

@@ -76,12 +76,22 @@ class DistributionTransfer(Pointwise):
 def _sample(
     picture: Tensor, weight: Tensor | None, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None]:
-    """Colours (3, N) and their weights (N,): all, or so many that their distribution is known."""
+    """Colours (3, N) and their weights (N,): all that count, or so many that their distribution is known."""
     colours, weights = picture[0].flatten(1), None if weight is None else weight.flatten()
     if colours.shape[1] <= _SAMPLE:
         return colours, weights
-    chosen = torch.randint(colours.shape[1], (_SAMPLE,), generator=generator).to(colours.device)
-    return colours[:, chosen], None if weights is None else weights[chosen]
+    if weights is None or not bool(weights.any()):
+        chosen = _drawn(colours.shape[1], generator).to(colours.device)
+        return colours[:, chosen], None if weights is None else weights[chosen]
+    counting = weights.nonzero()[:, 0]
+    if len(counting) > _SAMPLE:
+        counting = counting[_drawn(len(counting), generator).to(colours.device)]
+    return colours[:, counting], weights[counting]
+
+
+def _drawn(count: int, generator: torch.Generator) -> Tensor:
+    """Places in a sample, of so many; one can be drawn twice."""
+    return torch.randint(count, (_SAMPLE,), generator=generator)
 
 
 def _rotation(generator: torch.Generator, *, first: bool) -> Tensor:

@@ -76,7 +76,8 @@ def load_backbone(name: str, device: torch.device | str = "cpu") -> Backbone:
 
 @lru_cache(maxsize=2)
 def _on_device(name: str, device: str) -> Backbone:
-    return _read(name).to(device)
+    with torch.inference_mode(False):
+        return _read(name).to(device)
 
 
 def _read(name: str) -> Backbone:

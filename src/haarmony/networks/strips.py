@@ -19,7 +19,7 @@ from torch import Tensor
 
 from haarmony.pages import empty_channels_last, traced
 from haarmony.remembered import remembered
-from haarmony.side_by_side import shared_out, side_by_side
+from haarmony.side_by_side import learns, shared_out, side_by_side
 
 Beyond: TypeAlias = Literal["reflected", "repeated", "zero"]
 """What lies beyond the border: one line of the picture, or two of zeros."""
@@ -87,14 +87,20 @@ def cut(numbers: int, lines: int) -> tuple[int, bool]:
     return -(-lines // min(lines, strips)), is_large
 
 
-def serves(x: Tensor, weight: Tensor) -> bool:
-    """Whether strips gain, and are possible: float32, no gradient, no tracing, an x86 CPU with oneDNN."""
+def serves(x: Tensor, weight: Tensor, *others: Tensor | None) -> bool:
+    """Whether strips gain, and are possible: float32, no gradient, no tracing, an x86 CPU with oneDNN.
+
+    Args:
+        x: what is convolved.
+        weight: of the convolution.
+        others: what else goes in, such as the bias.
+    """
     return (
         weight.shape[0] >= _FEWEST_OUTPUTS
         and x.shape[-2] * x.shape[-1] >= _FEWEST_PIXELS
         and x.device.type == weight.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        and not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
+        and not learns(x, weight, *others)
         and not torch.is_autocast_enabled("cpu")
         and not traced()
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]

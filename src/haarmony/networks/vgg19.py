@@ -191,7 +191,7 @@ class ReflectedConvolution(nn.Conv2d):
 
     def forward(self, x: Tensor, *, rectify: bool = False) -> Tensor:
         """Convolve (B, C, H, W) to (B, O, H, W), and apply ReLU where asked to."""
-        if strips.serves(x, self.weight):
+        if strips.serves(x, self.weight, self.bias):
             prepared = _preparing(self.weight, may_round=self.may_round)
             kernel = prepared("all", self.weight, self.bias, _size(x), lambda weight: weight)
             return strips.convolve(x, kernel, beyond="reflected", rectify=rectify)
@@ -257,7 +257,7 @@ def unpool_convolve(
     """
     weight, bias = convolution.weight, convolution.bias
     channels, original = 4 * low.shape[1], _even(skip)
-    if strips.serves(original, weight):
+    if strips.serves(original, weight, bias, low, *skip.high):
         prepared = _preparing(weight, may_round=may_round)
         height, width = _size(low)
         kernel = prepared(
