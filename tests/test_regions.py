@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from haarmony.media.mask import Mask
-from haarmony.regions import Regions, shared_labels
+from haarmony.regions import Regions, shared_labels, unshared
 
 LABELS = np.zeros((12, 16), np.int64)
 LABELS[:, 6:] = 1
@@ -71,3 +71,30 @@ def test_only_labels_of_both_are_shared_in_the_order_of_the_content() -> None:
     content = dict.fromkeys(("d", "b", "only here", "a", "c"), 100.0)
     style = dict.fromkeys(("a", "b", "c", "d", "only there"), 100.0)
     assert shared_labels(content, style) == ["d", "b", "a", "c"]
+
+
+@pytest.mark.parametrize("mask", [HARD, soft_mask()], ids=["hard", "soft"])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_padded_regions_go_on_as_the_last_row_and_column_do(mask: Mask, scale: int) -> None:
+    values = np.asarray(mask.values)[..., ::scale, ::scale]
+    regions = Regions.of(Mask(mask.names, values))
+    padded = regions.padded((12, 16), 20)
+    height, width = values.shape[-2:]
+    beyond = [(0, 20 * side // own - side) for side, own in ((height, 12), (width, 16))]
+    wanted = np.pad(values, [(0, 0)] * (values.ndim - 2) + beyond, mode="edge")
+    assert np.array_equal(padded.values.numpy(), wanted)
+    assert regions.padded((12, 16), 12) is regions
+    assert torch.equal(padded.cropped((height, width)).values, regions.values)
+
+
+def test_what_one_side_alone_has_is_told() -> None:
+    content, style = {"sky": 90.0, "sea": 50.0, "speck": 0.0}, {"sky": 80.0, "land": 60.0}
+    assert unshared(content, style, ["sky"], whole=True) == (
+        "the content gets the light of the whole style where its mask says sea: the style's mask (sky, land) "
+        "has no such region, or one of a very different area; nothing takes its light from the style where "
+        "its mask says land"
+    )
+    assert "the content keeps its look where its mask says sea" in unshared(
+        content, style, ["sky"], whole=False
+    )
+    assert unshared(style, style, list(style), whole=True) == ""

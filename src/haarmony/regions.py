@@ -7,8 +7,8 @@ weight map a label at any feature size, so a method never needs to know which it
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -86,6 +86,25 @@ class Regions:
     def only(self, labels: Iterable[str], *, rest: bool = False) -> Regions:
         """These labels alone; pixels of the others belong to no region, or with `rest` to `WHOLE`."""
         return Regions({name: self.labels[name] for name in labels}, self.values, rest)
+
+    def padded(self, size: tuple[int, int], smallest: int) -> Regions:
+        """Those of a picture whose last row and column are repeated until each side has so many pixels.
+
+        Args:
+            size: (height, width) of the picture, which may be a copy of another size than the regions.
+            smallest: the fewest pixels of a side.
+        """
+        if min(size) >= smallest:
+            return self
+        rows, columns = (
+            torch.arange(max(side, smallest * side // own), device=self.values.device).clamp_max(side - 1)
+            for side, own in zip(self.values.shape[-2:], size, strict=True)
+        )
+        return replace(self, values=self.values[..., rows, :][..., columns])
+
+    def cropped(self, size: tuple[int, int]) -> Regions:
+        """Those of the first rows and columns of a picture that is as large as the regions are."""
+        return replace(self, values=self.values[..., : size[0], : size[1]])
 
     def at(self, size: tuple[int, int], part: Part | None = None) -> dict[str, Tensor]:
         """The weights reduced to a feature.
@@ -185,8 +204,26 @@ def match_regions(content: Regions, style: Mapping[str, float], *, whole: bool) 
     """
     areas = content.areas()
     shared = shared_labels(areas, dict(style))
-    others = [label for label in areas if label not in shared and areas[label] > 0]
-    unused = [label for label in style if label not in areas]
+    told = unshared(areas, style, shared, whole=whole)
+    if told:
+        warnings.warn(told, HaarmonyWarning, stacklevel=3)
+    others = any(areas[label] > 0 for label in areas if label not in shared)
+    return content.only(shared, rest=content.rest or (whole and others))
+
+
+def unshared(
+    content: Mapping[str, float], style: Mapping[str, float], shared: Collection[str], *, whole: bool
+) -> str:
+    """What is to be told of labels that one side alone has; nothing where there are none.
+
+    Args:
+        content: area by label.
+        style: area by label.
+        shared: the labels that are matched.
+        whole: see `match_regions`.
+    """
+    others = [label for label in content if label not in shared and content[label] > 0]
+    unused = [label for label in style if label not in content]
     told = []
     if others:
         happens = "gets the light of the whole style" if whole else "keeps its look"
@@ -196,6 +233,4 @@ def match_regions(content: Regions, style: Mapping[str, float], *, whole: bool) 
         )
     if unused:
         told.append(f"nothing takes its light from the style where its mask says {', '.join(unused)}")
-    if told:
-        warnings.warn("; ".join(told), HaarmonyWarning, stacklevel=3)
-    return content.only(shared, rest=content.rest or (whole and bool(others)))
+    return "; ".join(told)

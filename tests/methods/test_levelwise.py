@@ -15,6 +15,7 @@ from haarmony.networks.compact import Compact
 from haarmony.networks.imagined import ImaginedCompact
 from haarmony.networks.levels import LevelAutoencoder, PooledLevels, WaveletLevels
 from haarmony.networks.pooled import PooledVGG19
+from haarmony.regions import Regions
 
 
 class Colours(LevelAutoencoder):
@@ -179,6 +180,21 @@ def test_matched_features_reach_the_decoder(network):
     torch.testing.assert_close(
         seen["x"].mean((2, 3))[varies], wanted.mean((2, 3))[varies], atol=1e-3, rtol=1e-2
     )
+
+
+def test_masks_of_small_pictures_go_on_where_the_picture_does():
+    network = Colours()
+    network.smallest = 9
+    labels = torch.tensor([0, 0, 1, 1])[:, None].expand(4, 64)
+    regions = Regions({"top": 0, "bottom": 1}, labels)
+    columns = torch.rand(1, 3, 1, 64)
+    content = Example(torch.where(labels == 0, 0.2 * columns, 0.5 + 0.3 * columns), regions)
+    style = Example(torch.where(labels == 0, 0.6 + 0.2 * columns, 0.4 * columns), regions)
+    result = cascade(
+        network, content, [style], levels=(1,), matching=mean_std, strength=1.0, side=99,
+        watch=lambda step: None,
+    )  # fmt: skip
+    torch.testing.assert_close(result, style.picture, atol=0.01, rtol=0)
 
 
 class TestSmoothing:

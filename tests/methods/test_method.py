@@ -197,3 +197,20 @@ def test_a_file_read_again_holds_what_the_method_made(picture, tmp_path):
     method_file(methods.Reinhard(), tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out.png")
     expected = methods.Reinhard()(tmp_path / "a.png", tmp_path / "b.png")
     np.testing.assert_allclose(read_image(tmp_path / "out.png").pixels, expected.pixels, atol=1 / 65535)
+
+
+def test_places_that_an_array_protects_stay(picture, tmp_path):
+    from haarmony.pipelines.by_method import method_file
+    from haarmony.pipelines.control import Control
+
+    write_image(tmp_path / "a.png", Picture(picture()))
+    write_image(tmp_path / "b.png", Picture(picture(seed=1, tint=(0.3, 0.5, 1))))
+    left = np.zeros((40, 56), bool)
+    left[:, :20] = True
+    files = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "out.png"
+    result = method_file(methods.Reinhard(), *files, control=Control(protect=left)).pixels
+    before = read_image(tmp_path / "a.png").pixels
+    np.testing.assert_allclose(result[:, :20], before[:, :20], atol=1e-6)
+    assert np.abs(result[:, 20:] - before[:, 20:]).mean() > 0.02
+    with pytest.raises(InputError, match="nothing of a content is kept where there is none"):
+        method_file(methods.TextureSynthesis(), None, *files[1:], control=Control(protect=left))

@@ -86,6 +86,23 @@ def test_every_stage_that_is_chosen_is_matched_and_no_other(recipe: Recipe) -> N
     assert known == set(visited) | ({texture.SITE} if recipe.work_side else set())
 
 
+def test_a_model_knows_its_sites() -> None:
+    encoder = [f"encoder{level}" for level in (1, 2, 3, 4)]
+    assert list(model().sites) == encoder
+    assert model(Recipe(())).sites == ()
+    skips = [f"skip{pool}.{band}" for pool in (2, 3) for band in ("LH", "HL", "HH")]
+    assert list(model(Recipe(("encoder", "skip"))).sites) == encoder + skips
+    maxima = WCT2(VGG19("sum", "max").eval(), Recipe(("skip", "decoder")))
+    assert list(maxima.sites) == ["decoder4", "decoder3", "decoder2", "decoder1"]
+
+
+def test_sites_that_a_style_has_beside_the_model_s_change_nothing() -> None:
+    recipe = Recipe(("encoder",), gaussian_ot, work_side=40, shares={"encoder": 0.2})
+    wide = model(Recipe(STAGES, gaussian_ot, work_side=40)).style(picture(1))
+    known, content = model(recipe), picture(0)
+    assert torch.equal(known(content, wide), known(content, known.style(picture(1))))
+
+
 @pytest.mark.parametrize(
     ("stages", "count"), [(("encoder",), 4), (("skip",), 6), (("decoder",), 4), (("encoder", "decoder"), 7)]
 )
@@ -361,3 +378,68 @@ def test_shares_of_the_strength() -> None:
 def test_shares_that_make_no_sense_are_refused(shares: dict[str, float], saying: str) -> None:
     with pytest.raises(InputError, match=saying):
         Recipe(shares=shares)
+
+
+def beyond(picture: Tensor, mask: Mask, side: int) -> tuple[Tensor, Mask]:
+    """A picture and its mask with the last row repeated until there are so many."""
+    rows = np.arange(side).clip(max=picture.shape[-2] - 1)
+    return picture[..., rows, :], Mask(mask.names, mask.values[..., rows, :])
+
+
+def layers(height: int, width: int) -> tuple[Tensor, Mask]:
+    """Two halves above each other, the lower one the brighter."""
+    content = 0.2 + 0.1 * picture(4, height, width)
+    content[..., height // 2 :, :] += 0.4
+    return content, Mask(("top", "bottom"), np.repeat([0, 1], height // 2)[:, None].repeat(width, 1))
+
+
+@pytest.fixture
+def demanding() -> WCT2:
+    """A model whose network wants pictures of 9 pixels."""
+    known = model(RECIPE_VARIANTS["full size"])
+    known.network.smallest = 9
+    return known
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_masks_of_small_pictures_go_on_where_the_picture_does(demanding: WCT2, soft: bool) -> None:
+    content, mask = layers(4, 64)
+    style, theirs = 1 - content, mask
+    if soft:
+        weights = np.stack([mask.values == 0, mask.values == 1]).astype(np.float32)
+        mask = theirs = Mask(mask.names, weights)
+    large, its = beyond(content, mask, 9)
+    known = model(RECIPE_VARIANTS["full size"])
+    wanted = known(large, known.style(*beyond(style, theirs, 9)), content_mask=its)[..., :4, :]
+    made = demanding.style(style, theirs)
+    assert torch.equal(demanding(content, made, content_mask=mask), wanted)
+    regions = demanding.regions((4, 64), made, mask)
+    maps = demanding.plan(content, made, 1.0, regions)
+    assert torch.equal(demanding.render(content, maps, 1.0, regions).clamp(0, 1), wanted)
+
+
+def test_the_field_of_a_small_picture_lies_over_what_there_is_of_it() -> None:
+    content, mask = layers(4, 64)
+    style = torch.cat([0.9 - content[..., :2, :], content[..., 2:, :] - 0.4], -2)
+    small, plain = (model(Recipe(("encoder",), gaussian_ot, work_side=64)) for _ in range(2))
+    small.network.smallest = 9
+    fields = {}
+    for known in (small, plain):
+        made = known.style(style, mask)
+        fields[known] = known.field(content, made, known.regions((4, 64), made, mask))
+    assert fields[small].maps.shape == fields[plain].maps.shape
+    assert fields[small].guides.shape == fields[plain].guides.shape
+    torch.testing.assert_close(fields[small].guides, fields[plain].guides)
+    result = small(content, small.style(style, mask), content_mask=mask)
+    for rows in (slice(0, 2), slice(2, 4)):
+        assert float(result[..., rows, :].mean()) == pytest.approx(
+            float(style[..., rows, :].mean()), abs=0.05
+        )
+
+
+def test_the_texture_of_a_small_style_is_that_of_what_there_is_of_it() -> None:
+    small, plain = model(), model()
+    small.network.smallest = 9
+    found, wanted = (known.style(picture(1, 4, 64)).sites[texture.SITE]["whole"] for known in (small, plain))
+    assert torch.equal(found.scatter, wanted.scatter)
+    assert float(found.count) == float(wanted.count) == 4 * 64

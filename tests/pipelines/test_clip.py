@@ -1,3 +1,8 @@
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,9 +13,12 @@ import skimage.data
 import torch
 from PIL import Image
 
-from haarmony.errors import InputError
+from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.evaluation.temporal import flicker, mean_lab
+from haarmony.matching import gaussian_ot, mean_std, zca
 from haarmony.media.lut import Lut, identity, interpolate
+from haarmony.media.mask import Mask
+from haarmony.methods.recipe import Recipe
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.clip import transfer_film
 from haarmony.pipelines.control import PLAIN, Control
@@ -18,6 +26,8 @@ from haarmony.pipelines.lit import settled
 from haarmony.pipelines.lit_frames import transferred_frames
 from haarmony.pipelines.photo import transfer
 from haarmony.pipelines.shot_looks import _at_every_colour, _every_colour
+from haarmony.pipelines.styles import make_style
+from haarmony.pipelines.ways import Ways
 from moving import Moving, scene, shot
 
 STYLE, OTHER = (np.ascontiguousarray(scene(seed)[:, :160]) for seed in (20, 21))
@@ -189,6 +199,93 @@ def test_masks_of_frames_are_followed(model: WCT2, tmp_path: Path) -> None:
         lit(film, model, both, content_mask=tmp_path, **options)
 
 
+def regions(*borders: int) -> np.ndarray:
+    """Labels 0, 1, ... of columns, from border to border."""
+    return np.digitize(np.arange(160), borders)[None, :].repeat(90, 0)
+
+
+TOO_FEW = regions(80)
+TOO_FEW[:3, :3] = 7
+
+
+@pytest.mark.parametrize(
+    ("content_mask", "style_mask"),
+    [
+        (7 * regions(80), TOO_FEW),
+        (regions(80) + 3, regions(80)),
+        (regions(1), regions(120)),
+        (regions(20, 90), regions(20, 90) % 2 * 5),
+        (np.linspace(0, 1, 160)[None, :].repeat(90, 0), regions(40, 80)),
+    ],
+    ids=["nine pixels", "no name in common", "a hundred times as large", "one in common", "soft"],
+)
+def test_regions_are_matched_as_those_of_a_photo(
+    model: WCT2, content_mask: np.ndarray, style_mask: np.ndarray
+) -> None:
+    picture = shot(0, 1)[0]
+    options = {"content_mask": content_mask, "style_mask": style_mask, "control": PLAIN}
+    with pytest.warns(HaarmonyWarning, match="mask says") as told:
+        wanted = transfer(picture, STYLE, model=model, **options)
+    with pytest.warns(HaarmonyWarning, match="mask says") as again:
+        frames = lit(Moving([picture] * 6), model, **options)
+    assert [str(one.message) for one in again] == [f"in the shot from frame 0 {one.message}" for one in told]
+    assert alike([*frames, wanted])
+
+
+def test_regions_that_pair_are_not_worth_a_warning(model: WCT2) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lit(Moving(shot(0, 5)), model, content_mask=regions(50), style_mask=regions(90))
+
+
+@pytest.fixture
+def coming(tmp_path: Path) -> Path:
+    """Masks of 38 frames: what is black comes from the left, in the first shot too few pixels of it."""
+    for number in range(38):
+        mask = np.full((90, 160), 255, np.uint8)
+        mask[: 90 if number >= 14 else 2, : 4 * max(1, number - 14)] = 0
+        Image.fromarray(mask).save(tmp_path / f"{number:02}.png")
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:in the shot from frame 0 the content gets")
+@pytest.mark.parametrize("options", [{}, {"window": 2.5}, {"path": "network"}])
+def test_wherever_one_starts_the_regions_are_the_same(
+    model: WCT2, coming: Path, options: dict[str, Any]
+) -> None:
+    film = Moving(shot(0, 14) + shot(1, 24))
+    style = make_style([STYLE], model=model, masks=[Mask(("black", "white"), regions(40))])
+    whole = lit(film, model, style, content_mask=coming, **options)
+    later = lit(film, model, style, content_mask=coming, start=33, **options)
+    assert all(np.array_equal(a, b) for a, b in zip(whole[33:], later, strict=True))
+
+
+def test_a_style_of_more_stages_is_one_of_the_model_s_and_one_of_fewer_is_refused(model: WCT2) -> None:
+    film = Moving(shot(0, 5))
+    wide, own = (make_style([STYLE], model=model, stages=stages) for stages in (("encoder", "skip"), None))
+    for path in ("carry", "network", "lut"):
+        one, other = (lit(film, model, style, path=path) for style in (wide, own))
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        with pytest.raises(InputError, match=r"the style has no statistics of skip2\.LH: make it anew"):
+            settled(film, own, model=model, path=path, stages=("encoder", "skip"))
+
+
+def test_without_stages_a_film_stays(model: WCT2) -> None:
+    film = Moving(shot(0, 5))
+    frames = lit(film, model, stages=(), control=PLAIN)
+    assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(frames, film.pictures, strict=True))
+
+
+def test_frames_too_small_for_the_network_are_photos_too(model: WCT2) -> None:
+    small = WCT2.load("compact")
+    small.network.smallest = 9
+    picture, mask = shot(0, 1)[0][:4], np.repeat([0, 1], 2)[:, None].repeat(160, 1)
+    light = np.where(mask[..., None] == 1, STYLE[:4], 255 - STYLE[:4])
+    options = {"content_mask": mask, "style_mask": mask, "control": PLAIN}
+    frames = lit(Moving([picture] * 6), small, light, **options)
+    assert alike([*frames, transfer(picture, light, model=small, **options)])
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -242,3 +339,43 @@ def test_another_mask_or_protected_place_is_another_film(model: WCT2, tmp_path: 
         settled(film, STYLE, model=model, control=Control(protect=mask)).settings() for mask in masks
     ]
     assert protected[0] != protected[1]
+
+
+def settings_of(recipe: Recipe, **options: Any) -> dict[str, Any]:
+    network = WCT2.load("compact").network
+    settings = settled(Moving(shot(0, 2)), STYLE, model=WCT2(network, recipe), **options).settings()
+    assert json.loads(json.dumps(settings)) == settings
+    return settings
+
+
+def test_all_that_decides_how_frames_come_out_is_a_setting() -> None:
+    usual = Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=64)
+    known = settings_of(usual)
+    assert known == settings_of(Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=64))
+    assert known["recipe"]["matching"] == "gaussian_ot(ridge=0.001)"
+    others: Sequence[dict[str, Any]] = (
+        {"matching": partial(gaussian_ot, ridge=1e-2)},
+        {"matching": gaussian_ot},
+        {"matching": partial(zca, ridge=1e-3)},
+        {"matching": mean_std},
+        {"clamp": True},
+        {"work_side": 65},
+        {"unmatched": "whole"},
+        {"shares": {"fine": 0.5}},
+    )
+    made = [settings_of(replace(usual, **other)) for other in others]
+    made += [
+        settings_of(usual, path="network", ways=Ways(statistics=one)) for one in (None, "exact", "proxy")
+    ]
+    made += [settings_of(usual, ways=Ways(precision="bfloat16"))]
+    made += [known]
+    assert len({json.dumps(one) for one in made}) == len(made)
+
+
+def test_other_areas_of_the_style_s_regions_are_another_film(model: WCT2) -> None:
+    style = make_style([STYLE], model=model, masks=[regions(40)])
+    settings = [
+        settled(Moving(shot(0, 2)), one, model=model, content_mask=regions(40)).settings()
+        for one in (style, replace(style, areas={"0": 1e5, "1": 1e2}))
+    ]
+    assert settings[0]["styles"] != settings[1]["styles"]

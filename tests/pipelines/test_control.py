@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from haarmony.errors import InputError
-from haarmony.pipelines.control import Control, Smooth, controlled, grain_gain, with_luminosity, without_grain
+from haarmony.pipelines.control import (
+    PLAIN,
+    Control,
+    Smooth,
+    controlled,
+    grain_gain,
+    with_luminosity,
+    without_grain,
+)
 from haarmony.pipelines.rows import Rows, TensorRows
 
 LUMINOSITY = torch.tensor([0.3, 0.59, 0.11]).view(1, 3, 1, 1)
@@ -144,3 +152,22 @@ def test_smooth_rows_do_not_depend_on_the_bands() -> None:
     torch.testing.assert_close(whole, without_grain(content))
     bands = torch.cat([smooth.rows(top, min(top + 3, 40)) for top in range(0, 40, 3)], -2)
     torch.testing.assert_close(bands, whole, rtol=0, atol=1e-6)
+
+
+def test_a_control_is_plain_where_nothing_is_asked_for() -> None:
+    assert PLAIN.is_plain
+    assert Control().is_plain
+    for asked in (
+        {"preserve": "color"},
+        {"grain": "keep"},
+        {"protect": np.zeros((4, 4), bool)},
+        {"protect": "m.png"},
+    ):
+        assert not Control(**asked).is_plain
+
+
+def test_controls_with_arrays_can_be_compared() -> None:
+    control = Control(protect=np.zeros((4, 4), bool))
+    assert control != PLAIN
+    assert control in (PLAIN, control)
+    assert len({control, PLAIN}) == 2

@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import imagecodecs
@@ -6,8 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from haarmony.errors import ImageError
-from haarmony.pipelines.frame_masks import mask_identity, open_masks
+from haarmony.errors import HaarmonyWarning, ImageError
+from haarmony.media.mask import Mask
+from haarmony.pipelines.frame_masks import FrameMasks, mask_identity, open_masks
+from haarmony.pipelines.spans import Samples, spans
+from moving import Moving, shot
 
 
 def test_masks_in_a_folder_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -49,3 +53,76 @@ def test_a_mask_is_told_from_others_whatever_holds_it(tmp_path: Path) -> None:
     assert mask_identity(None) is None
     with pytest.raises(ImageError, match=r"nowhere.png' cannot be read .*: check the path"):
         mask_identity(tmp_path / "nowhere.png")
+
+
+def samples(length: int) -> Samples:
+    (span,) = spans(Moving(shot(0, length)).frames(), lambda pixels: pixels, window=None)
+    assert len(span.opening.frames) > 1
+    return span.opening
+
+
+def named(*areas: tuple[str, int]) -> Mask:
+    """A mask of 100 x 100 in which each name has so many pixels."""
+    labels = np.repeat(np.arange(len(areas)), [area for _, area in areas])
+    return Mask(tuple(name for name, _ in areas), labels.reshape(100, 100))
+
+
+def matched(mask: Mask, *styles: dict[str, float]) -> list[str]:
+    masks = FrameMasks(list(styles[0]), lambda index: mask)
+    return list(masks.matched(styles, samples(9), whole=True).names)
+
+
+def test_regions_of_a_film_are_matched_by_the_rule_for_photos() -> None:
+    assert matched(named(("sky", 9900), ("sea", 100)), {"sea": 50.0, "sky": 50.0 * 9900}) == ["sea", "sky"]
+    with pytest.warns(
+        HaarmonyWarning, match=r"frame 0 .* whole style where its mask says sky, sea: .*sea, s"
+    ):
+        assert matched(named(("sky", 9990), ("sea", 10)), {"sea": 50.0, "sky": 9.0}) == []
+    with pytest.warns(HaarmonyWarning, match="says sky:"):
+        assert matched(named(("sky", 9900), ("sea", 100)), {"sky": 99.0, "sea": 99.0}) == ["sea"]
+    with pytest.warns(HaarmonyWarning, match="says sea:"):
+        assert matched(named(("sky", 9900), ("sea", 100)), {"sky": 99.0 * 102, "sea": 1e4}) == ["sky"]
+
+
+def test_a_region_is_matched_where_every_style_of_a_schedule_can() -> None:
+    with pytest.warns(HaarmonyWarning, match="says sea"):
+        assert matched(named(("sky", 5000), ("sea", 5000)), {"sea": 60.0, "sky": 60.0}, {"sky": 60.0}) == [
+            "sky"
+        ]
+
+
+def test_a_region_is_as_large_as_it_is_in_the_samples_that_have_it() -> None:
+    masks = FrameMasks(
+        ["sea", "sky"], lambda index: named(("sky", 9900), ("sea", 100)) if index else named(("sky", 10000))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert masks.matched([{"sea": 9999.0, "sky": 9999.0}], samples(9), whole=True).names == ["sea", "sky"]
+
+
+def test_a_region_that_may_still_come_stays_where_the_style_has_enough_of_it() -> None:
+    with pytest.warns(
+        HaarmonyWarning, match="nothing takes its light from the style where its mask says sea, b"
+    ):
+        assert matched(named(("sky", 10000)), {"sky": 500.0, "sea": 11.0, "boat": 10.0}) == ["sky", "sea"]
+
+
+def test_what_cannot_be_matched_is_told_once_a_film() -> None:
+    masks, shot = FrameMasks(["sky"], lambda index: named(("sea", 10000))), samples(9)
+    with pytest.warns(HaarmonyWarning, match="keeps its look"):
+        again = masks.matched([{"sky": 500.0}], shot, whole=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for one in (masks, again):
+            one.matched([{"sky": 500.0}], shot, whole=False)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_region_that_a_mask_lacks_has_no_pixel_in_it(soft: bool) -> None:
+    mask = named(("sky", 4000), ("sea", 6000))
+    if soft:
+        mask = Mask(mask.names, np.stack([mask.values == 0, mask.values == 1]).astype(np.float32))
+    regions = FrameMasks(["boat", "sea", "land"], lambda index: mask).regions(0, rest=True)
+    assert regions.areas() == {"boat": 0, "sea": 6000, "land": 0}
+    weights = {label: float(weight.sum()) for label, weight in regions.at((100, 100)).items()}
+    assert weights == {"boat": 0, "sea": 6000, "land": 0, "whole": 4000}

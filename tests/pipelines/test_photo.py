@@ -17,6 +17,7 @@ from haarmony.pipelines import photo as photo_module
 from haarmony.pipelines import rows as rows_module
 from haarmony.pipelines import styles as styles_module
 from haarmony.pipelines import ways as ways_module
+from haarmony.pipelines.control import Control
 from haarmony.pipelines.photo import transfer, transfer_file, transfer_files
 from haarmony.pipelines.rows import TensorRows
 from haarmony.pipelines.ways import Ways
@@ -67,6 +68,19 @@ class TestKinds:
         assert isinstance(result, torch.Tensor)
         assert result.shape == shape
         assert result.dtype == content.dtype
+
+    @pytest.mark.parametrize(
+        "control",
+        [Control(grain="keep"), Control("luminance"), Control("color", np.eye(40, 56)), Control()],
+        ids=["grain", "luminance", "protect", "plain"],
+    )
+    @pytest.mark.parametrize("strength", [0, 0.5])
+    def test_a_tensor_that_learns_is_changed_as_any_other(self, model, control, strength):
+        content = torch.from_numpy(CONTENT).permute(2, 0, 1)
+        options = {"model": model, "control": control, "strength": strength}
+        result = transfer(content.clone().requires_grad_(), STYLE, **options)
+        assert torch.equal(result, transfer(content, STYLE, **options))
+        assert not result.requires_grad
 
     def test_a_pillow_image_comes_back_as_a_pillow_image(self, model):
         result = transfer(Image.fromarray(eight(CONTENT)), Image.fromarray(eight(STYLE)), model=model)
@@ -146,6 +160,18 @@ class TestTransfer:
     def test_a_style_of_other_stages_is_refused(self, model):
         with pytest.raises(InputError, match="stages"):
             transfer(CONTENT, model.style(STYLE), model=model, stages=("encoder", "decoder"))
+
+    def test_a_style_of_other_stages_is_refused_before_any_work(self, model, monkeypatch):
+        monkeypatch.setattr(photo_module, "_maps", lambda *_: pytest.fail("work was begun"))
+        monkeypatch.setattr(photo_module, "fits", lambda *_: False)
+        with pytest.raises(InputError, match=r"no statistics of decoder3: make it anew with the same stages"):
+            transfer(
+                CONTENT,
+                model.style(STYLE),
+                model=model,
+                stages=("encoder", "decoder"),
+                ways=Ways(detail="network"),
+            )
 
     @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
     def test_a_strength_outside_0_to_1_is_refused_before_a_file_is_opened(self, model, strength):

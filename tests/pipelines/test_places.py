@@ -7,8 +7,10 @@ import pytest
 from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.automatic import seen_style
+from haarmony.pipelines.control import PLAIN
 from haarmony.pipelines.lit import settled
 from haarmony.pipelines.lit_frames import transferred_frames
+from haarmony.pipelines.photo import transfer
 from haarmony.pipelines.places import Followed, found_in
 from haarmony.pipelines.spans import Span, spans
 from moving import Moving, landscape
@@ -82,6 +84,20 @@ def test_a_still_film_is_one_picture_again_and_again(model: WCT2) -> None:
         apart, before = (np.abs(one[0][ours].mean((0, 1)) - wanted).mean() for one in (frames, plain))
         assert apart < 16
         assert apart < before + 2
+
+
+def test_regions_of_small_frames_and_photos_end_where_these_do(model: WCT2) -> None:
+    small = WCT2.load("compact")
+    small.network.smallest = 60
+    film = Moving([picture[26:62] for picture in panned(8)])
+    places, span = followed(small, film)
+    for frame in film.frames():
+        places.see(frame, span)
+    for regions in (places.of(3), places.steady(3), *(one for _, one in places.known(span.opening))):
+        assert regions.values.shape[-2:] == (36, 120)
+    frames = lit(Moving([film.pictures[0]] * 6), small, control=PLAIN)
+    wanted = transfer(film.pictures[0], DUSK, model=small, auto_masks=2)
+    assert max(np.abs(frame.astype(int) - wanted).max() for frame in frames) <= 1
 
 
 @pytest.mark.parametrize("options", [{}, {"window": 1.6}])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
+from haarmony.errors import InputError
 from haarmony.matching import gaussian_ot, zca
 from haarmony.media.kinds import to_mask
 from haarmony.methods.recipe import STAGES, Recipe
@@ -17,7 +18,7 @@ from haarmony.networks.autoencoder import WaveletAutoencoder
 from haarmony.networks.compact import Compact
 from haarmony.networks.vgg19 import VGG19
 from haarmony.pipelines.rows import TensorRows
-from haarmony.pipelines.tiles import rendered, spans, tiled_plan, tiled_style, tiles
+from haarmony.pipelines.tiles import joint_plan, rendered, spans, tiled_plan, tiled_style, tiles
 from haarmony.regions import Regions
 
 COMBINATIONS = [
@@ -192,3 +193,23 @@ def test_no_band_is_kept_beside_the_next() -> None:
     for _ in rendered(wct2, source, maps, 1.0, None, side=64):
         pass
     assert len(read) == 5 * (1 + 4 + 1)
+
+
+def test_a_style_of_more_stages_is_one_of_these_and_one_of_fewer_is_refused() -> None:
+    wide, narrow = model("compact", ("encoder", "skip")), model("compact", ("encoder",))
+    content, light = TensorRows(picture(0, 40, 90)), TensorRows(picture(1, 60, 60))
+    styles = [tiled_style(known, light, None, side=64) for known in (wide, narrow)]
+    found, wanted = (joint_plan(narrow, [(content, None)], style, 1.0, side=64) for style in styles)
+    assert list(found) == list(wanted) == list(narrow.sites)
+    for site in wanted:
+        assert torch.equal(found[site]["whole"].affine.matrix, wanted[site]["whole"].affine.matrix)
+    with pytest.raises(InputError, match=r"the style has no statistics of skip2\.LH: make it anew"):
+        joint_plan(wide, [(content, None)], styles[1], 1.0, side=64)
+
+
+@pytest.mark.parametrize("masks", ["hard", "soft"])
+def test_masks_of_pictures_too_small_for_the_network(masks: str) -> None:
+    content, style = picture(0, 5, 150), picture(1, 150, 6)
+    known = model("cat5", ("skip", "decoder"))
+    result = tiled(known, content, style, 64, 1.0, masks)
+    assert (result - untiled(known, content, style, 1.0, masks)).abs().max() < 1 / 255

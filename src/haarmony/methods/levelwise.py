@@ -17,7 +17,7 @@ from torch import Tensor
 from haarmony.errors import InputError
 from haarmony.matching import Affine, Matching, Mixture, Target, solve, zca
 from haarmony.methods.method import Example, Step, Transfer, Watch
-from haarmony.methods.optimised import enlarged, fitted, resized, tell_reduced
+from haarmony.methods.optimised import example_at, fitted, padded_regions, resized, tell_reduced
 from haarmony.methods.settings import option
 from haarmony.methods.sites import change
 from haarmony.moments import Moments
@@ -99,9 +99,10 @@ def cascade(
     labels = list(content.weights((1, 1)))
     targets = measured(network, styles, labels, levels, side)
     for done, level in enumerate(levels, start=1):
-        features, aside = network.encode(enlarged(picture, network.smallest), level)
+        here = padded_regions(Example(picture, content.regions), network.smallest)
+        features, aside = network.encode(here.picture, level)
         feature = features[level]
-        weights = content.weights((feature.shape[-2], feature.shape[-1]))
+        weights = here.weights((feature.shape[-2], feature.shape[-1]))
         moments = {label: Moments.of(feature[0], weight).for_factoring() for label, weight in weights.items()}
         maps = {label: solve(matching, one, targets[level][label]) for label, one in moments.items()}
         feature = change(feature, maps, weights, strength)
@@ -121,11 +122,11 @@ def measured(
     found: dict[int, dict[str, list[tuple[Moments, float]]]]
     found = {level: {label: [] for label in labels} for level in levels}
     for style in styles:
-        picture = resized(style.picture, fitted(style.size, side)).clamp(0, 1)
-        features, _ = network.encode(enlarged(picture, network.smallest), max(levels))
+        here = padded_regions(example_at(style, fitted(style.size, side)), network.smallest)
+        features, _ = network.encode(here.picture, max(levels))
         for level in levels:
             feature = features[level]
-            weights = style.weights((feature.shape[-2], feature.shape[-1]))
+            weights = here.weights((feature.shape[-2], feature.shape[-1]))
             for label, parts in found[level].items():
                 parts.append((Moments.of(feature[0], weights.get(label)).cpu(), style.share))
     return {

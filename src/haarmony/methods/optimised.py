@@ -14,7 +14,6 @@ from haarmony.errors import HaarmonyWarning, InputError
 from haarmony.losses import Embedding, StyleLoss, embedding
 from haarmony.methods.method import Example, paired_weights
 from haarmony.networks.backbone import Backbone
-from haarmony.regions import Regions
 from haarmony.windows import antialiased
 
 _TINY = 1e-12
@@ -75,8 +74,8 @@ def style_terms(
     shares = layer_shares(layers, weights)
     there = backbone.features(content.picture, layers)
     terms = []
-    for style in styles:
-        features = backbone.features(enlarged(style.picture, backbone.smallest), layers)
+    for style in (padded_regions(one, backbone.smallest) for one in styles):
+        features = backbone.features(style.picture, layers)
         for layer, feature in features.items():
             embed = embedding(loss, feature, seed=seed)
             sizes = {"content_size": _size(there[layer]), "style_size": _size(feature)}
@@ -141,15 +140,7 @@ def padded_regions(example: Example, smallest: int) -> Example:
     """An example that is large enough for a backbone, with regions that go on beyond its borders."""
     if min(example.size) >= smallest:
         return example
-    regions = example.regions
-    if regions is not None:
-        height, width = regions.values.shape[-2:]
-        rows, columns = (
-            torch.arange(max(side, smallest * side // own), device=regions.values.device).clamp_max(side - 1)
-            for side, own in zip((height, width), example.size, strict=True)
-        )
-        values = regions.values[..., rows, :][..., columns]
-        regions = Regions(regions.labels, values, regions.rest)
+    regions = example.regions and example.regions.padded(example.size, smallest)
     return Example(enlarged(example.picture, smallest), regions, example.share)
 
 

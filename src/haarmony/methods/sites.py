@@ -62,6 +62,20 @@ def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str]
     return x
 
 
+@torch.no_grad()
+def sites_of(network: WaveletAutoencoder, stages: Sequence[str]) -> tuple[str, ...]:
+    """The transfer sites that a network has at these stages, in the order of the walk."""
+    sites: list[str] = []
+
+    def note(site: str, feature: Tensor) -> Tensor:
+        sites.append(site)
+        return feature
+
+    weight = next(network.parameters())
+    visit_sites(network, weight.new_zeros(1, 3, network.smallest, network.smallest), stages, note)
+    return tuple(sites)
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a transfer needs to know of a feature at one site in one region; `+` merges that of two tiles.

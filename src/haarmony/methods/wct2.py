@@ -9,7 +9,7 @@ HL, HH of each pooling) and `decoder` (between decoder levels).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import cached_property, reduce
 from math import inf
 from operator import add
 from statistics import fmean
@@ -44,6 +44,7 @@ from haarmony.methods.sites import (
     applying,
     blend,
     change,
+    sites_of,
     traverse,
     visit_sites,
 )
@@ -107,6 +108,21 @@ class WCT2(nn.Module):
         """Where its weights are."""
         return next(self.network.parameters()).device
 
+    @cached_property
+    def sites(self) -> tuple[str, ...]:
+        """Where features are matched, in the order of the walk."""
+        return sites_of(self.network, self.recipe.stages)
+
+    def check_style(self, style: Style) -> None:
+        """Find out whether features can be matched to a style.
+
+        Raises:
+            InputError: when another model made it, or it was made without one of the sites.
+        """
+        style.check_model(self.identity)
+        for site in (*self.sites, *([texture.SITE] if self.recipe.carries else [])):
+            _targets(style, site)
+
     @torch.no_grad()
     def style(self, picture: PictureLike, mask: MaskLike | None = None) -> Style:
         """The Moments of a style picture at every site of this model's stages.
@@ -126,18 +142,18 @@ class WCT2(nn.Module):
     def measure(self, picture: Tensor, regions: Regions | None) -> Style:
         """The style of a picture (1, 3, H, W), as large as the network is to see it."""
         sites: dict[str, dict[str, Moments]] = {}
+        padded = self.padded(regions, _size(picture))
 
         def record(site: str, feature: Tensor) -> Tensor:
-            weights = weights_at(regions, _size(feature))
+            weights = weights_at(padded, _size(feature))
             sites[site] = {label: Moments.of(feature[0], weight).cpu() for label, weight in weights.items()}
             return feature
 
-        enlarged = self.enlarged(picture)
-        visit_sites(self.network, enlarged, self.recipe.stages, record)
+        visit_sites(self.network, self.enlarged(picture), self.recipe.stages, record)
         if self.recipe.carries:
             sites[texture.SITE] = {
-                label: texture.texture_moments(enlarged, weight)
-                for label, weight in weights_at(regions, _size(enlarged)).items()
+                label: texture.texture_moments(picture, weight)
+                for label, weight in weights_at(regions, _size(picture)).items()
             }
         return Style(self.identity, sites, None if regions is None else regions.areas())
 
@@ -190,13 +206,13 @@ class WCT2(nn.Module):
     def transferred(self, content: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The result (1, 3, H, W) for a content of this shape, not clipped."""
         if self.recipe.work_side is None:
-            return self._decoded(content, self._planning({}, style, strength, regions), strength)
+            padded = self.padded(regions, _size(content))
+            return self._decoded(content, self._planning({}, style, strength, padded), strength)
         field = self.field(self._reduced(content), style, regions)
         return blend(content, apply_field(content, field), strength)
 
     def field(self, reduced: Tensor, style: Style, regions: Regions | None) -> Tensor | RegionFields:
         """The change of colour that the full transfer makes, for `carry.apply_field`, from a reduced copy."""
-        reduced = self.enlarged(reduced)
         if not self.recipe.carries:
             return identity_field(reduced)
         weights = {
@@ -204,23 +220,29 @@ class WCT2(nn.Module):
             for label, weight in carried_weights(regions, reduced).items()
             if weight is None or float(weight.max()) > 1e-3
         }
-        seen = self._evidence(reduced, weights, self._planning({}, style, 1.0, regions))
+        padded = self.padded(regions, _size(reduced))
+        seen = self._evidence(reduced, weights, self._planning({}, style, 1.0, padded))
         return guided_fields(self.fields(seen, style, regions), reduced, list(weights.values()))
 
     def evidence(self, reduced: Tensor, maps: Maps, regions: Regions | None) -> dict[str, Evidence]:
         """What the field of a full transfer with known maps is fitted to, by label; see `field`."""
-        reduced = self.enlarged(reduced)
-        return self._evidence(reduced, carried_weights(regions, reduced), applying(maps, 1.0, regions))
+        padded = self.padded(regions, _size(reduced))
+        return self._evidence(reduced, carried_weights(regions, reduced), applying(maps, 1.0, padded))
 
     def _evidence(self, reduced: Tensor, weights: Weights, visit: Visit) -> dict[str, Evidence]:
-        lost = reduced - self.network(reduced)
-        stylized = traverse(self.network, reduced, self.recipe.stages, visit) + lost
+        height, width = _size(reduced)
+        whole = self.enlarged(reduced)
+        lost = whole - self.network(whole)
+        stylized = traverse(self.network, whole, self.recipe.stages, visit) + lost
+        stylized = stylized[..., :height, :width]
         return {label: evidence(reduced, stylized, weight=weight) for label, weight in weights.items()}
 
     def fields(self, seen: Mapping[str, Evidence], style: Style, regions: Regions | None) -> Tensor:
         """The field of every region, (K, 14, rows, columns), from the evidence by label."""
+        if not self.recipe.carries:
+            return region_fields(list(seen.values()), [None] * len(seen))
         targets = _with_whole(_targets(style, texture.SITE))
-        share = fmean(self.recipe.share(site) for site in style.sites if site != texture.SITE)
+        share = fmean([self.recipe.share(site) for site in self.sites] or [0.0])
         changed = {WHOLE} if regions is None or regions.rest else set()
         changed |= set(regions.labels) if regions else set()
         textures = [_one(targets[label]) if label in changed else None for label in seen]
@@ -234,7 +256,7 @@ class WCT2(nn.Module):
     def plan(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Maps:
         """The maps of all sites for a content (1, 3, H, W), each found behind those before it."""
         maps: Maps = {}
-        visit = self._planning(maps, style, strength, regions)
+        visit = self._planning(maps, style, strength, self.padded(regions, _size(picture)))
         visit_sites(self.network, self.enlarged(picture), self.recipe.stages, visit)
         return maps
 
@@ -258,7 +280,8 @@ class WCT2(nn.Module):
         Returns:
             (1, 3, H, W), not clipped.
         """
-        return self._decoded(picture, applying(maps, strength, regions, where), strength)
+        padded = self.padded(regions, _size(picture))
+        return self._decoded(picture, applying(maps, strength, padded, where), strength)
 
     def _decoded(self, picture: Tensor, visit: Visit, strength: float) -> Tensor:
         height, width = _size(picture)
@@ -332,15 +355,20 @@ class WCT2(nn.Module):
         missing = max(0, self.network.smallest - width), max(0, self.network.smallest - height)
         return F.pad(picture, (0, missing[0], 0, missing[1]), mode="replicate") if any(missing) else picture
 
+    def padded(self, regions: Regions | None, size: tuple[int, int]) -> Regions | None:
+        """The regions of a picture of this (height, width), where it is `enlarged`."""
+        return regions and regions.padded(size, self.network.smallest)
+
     def regions(
         self, size: tuple[int, int], style: Style, mask: MaskLike | None, *, batch: int = 1
     ) -> Regions | None:
         """The regions in which a content of this (height, width) is given the style's light; None for one.
 
         Raises:
-            InputError: for a style of another model, a mask of another size, or a mask with a batch.
+            InputError: for a style of another model or of other stages, a mask of another size, or a mask
+                with a batch.
         """
-        style.check_model(self.identity)
+        self.check_style(style)
         if mask is None or style.areas is None:
             return None
         if batch != 1:

@@ -60,7 +60,7 @@ def method_file(
     if snapshot is not None and snapshot < 1:
         raise InputError(f"a snapshot is taken every so many steps, 1 or more, got {snapshot}")
     if content is None:
-        if control != PLAIN:
+        if not control.is_plain:
             raise InputError("nothing of a content is kept where there is none: leave the options of it out")
         made: Picture = method(None, style)
         write_image(output, made)
@@ -69,7 +69,7 @@ def method_file(
     if snapshot is not None:
         watch = _snapping(watch, snapshot, Path(output), picture, inputs)
     run = partial(method, style=style, content_mask=content_mask, style_mask=style_mask, watch=watch)
-    if control == PLAIN:
+    if control.is_plain:
         result: Picture = run(picture)
     else:
         if not isinstance(method, Transfer):

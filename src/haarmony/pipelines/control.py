@@ -38,7 +38,7 @@ _BLACK = 0.02
 _LUMINOSITY = (0.3, 0.59, 0.11)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Control:
     """What stays of the content.
 
@@ -58,6 +58,11 @@ class Control:
             raise InputError(f"preserve is luminance, color or none, got {self.preserve!r}")
         if self.grain is not None and not (isinstance(self.grain, str) and self.grain == "keep"):
             raise InputError(f"grain is keep or None, got {self.grain!r}")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is asked for but the transfer."""
+        return self.preserve == "none" and self.protect is None and self.grain is None
 
 
 PLAIN = Control()

@@ -1,25 +1,32 @@
-"""The masks of a film: one for all frames, one for every frame in a folder, or a film of masks."""
+"""The masks of a film: one for all frames, one for every frame in a folder, or a film of masks.
+
+Which of their regions are matched is found once a shot, by the rule for photos: how large a region is is its
+mean area over those samples of the shot that have it, with a window over those of the shot's first samples.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from PIL import Image
 
-from haarmony.errors import ImageError, InputError
+from haarmony.errors import HaarmonyWarning, ImageError, InputError
 from haarmony.media.film import open_film
 from haarmony.media.film_folder import by_number
 from haarmony.media.film_settings import fingerprint
 from haarmony.media.kinds import MaskLike, mask_array, to_mask
 from haarmony.media.mask import Mask, mask_of
 from haarmony.media.opening import is_picture, named
-from haarmony.regions import Regions
+from haarmony.pipelines.spans import Samples
+from haarmony.regions import Regions, shared_labels, unshared
 
 PICTURES = {".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"}
 
@@ -29,33 +36,61 @@ class FrameMasks:
     """The masks of the frames.
 
     Attributes:
-        names: of the regions that the style has: all frames have these, empty or not.
+        names: of the regions that are matched: all frames have these, empty or not.
         mask: from the number of a frame to its mask.
+        told: what has been warned of, in any shot.
     """
 
     names: Sequence[str]
     mask: Callable[[int], Mask]
+    told: set[str] = field(default_factory=set)
+
+    def matched(self, styles: Sequence[Mapping[str, float]], samples: Samples, *, whole: bool) -> FrameMasks:
+        """Those of a shot, with the regions that can be matched; a `HaarmonyWarning` names the others, once.
+
+        A region that none of the samples has may come later: it stays where the styles have enough of it.
+
+        Args:
+            styles: of each the areas of its regions.
+            samples: of the shot.
+            whole: as in `match_regions`.
+        """
+        areas = self._areas(samples)
+        names = self.names
+        for style in styles:
+            shared = shared_labels({**style, **areas}, dict(style))
+            names = [name for name in names if name in shared]
+        for text in {unshared(areas, style, names, whole=whole): None for style in styles}:
+            if text and text not in self.told:
+                self.told.add(text)
+                warnings.warn(f"in the shot from frame {samples.first} {text}", HaarmonyWarning, stacklevel=2)
+        return replace(self, names=names)
 
     def regions(self, index: int, *, rest: bool) -> Regions:
         """Of a frame.
 
         Args:
             index: its number.
-            rest: whether what the style has no region for forms a region of its own.
+            rest: whether what belongs to no region that is matched forms one of its own.
 
         Raises:
             ImageError: for a mask that cannot be read or is of another size.
-            InputError: for a frame without a mask, or a soft one without a region that the style has.
+            InputError: for a frame without a mask.
         """
-        mask = self.mask(index)
-        known = {name: label for label, name in enumerate(mask.names)}
-        missing = [name for name in self.names if name not in known]
-        if mask.is_soft and missing:
-            raise InputError(
-                f"the mask of frame {index} has no region {missing[0]!r}, which the style's mask has"
-            )
-        labels = {name: known.get(name, -1) for name in self.names}
-        return Regions(labels, torch.from_numpy(mask.values), rest)
+        found, nowhere = Regions.of(self.mask(index)), len(self.mask(index).names)
+        labels = {name: found.labels.get(name, nowhere) for name in self.names}
+        if found.hard or nowhere not in labels.values():
+            return Regions(labels, found.values, rest)
+        return Regions(labels, torch.cat((found.values, torch.zeros_like(found.values[:1]))), rest)
+
+    def _areas(self, samples: Samples) -> dict[str, float]:
+        """The mean area of each region over the samples that have it."""
+        seen: dict[str, list[float]] = {}
+        for one in samples.frames:
+            for name, area in Regions.of(self.mask(one.index)).areas().items():
+                if area > 0:
+                    seen.setdefault(name, []).append(area)
+        return {name: fmean(areas) for name, areas in seen.items()}
 
 
 def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> FrameMasks:
@@ -63,7 +98,7 @@ def open_masks(masks: MaskLike, names: Sequence[str], size: tuple[int, int]) -> 
 
     Args:
         masks: one for all frames; or the path of a folder of pictures or of a film, with one for every frame.
-        names: see `FrameMasks`.
+        names: of the regions that the style has.
         size: of the frames.
 
     Raises:

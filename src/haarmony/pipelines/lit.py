@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf, isfinite
 from typing import Any, Literal
 
 from torch import Tensor
 
 from haarmony.errors import InputError
+from haarmony.matching import Matching
 from haarmony.media.film import Film
 from haarmony.media.kinds import MaskLike
+from haarmony.methods.recipe import Recipe
 from haarmony.methods.wct2 import WCT2
 from haarmony.mixing import MIXES
 from haarmony.moments import Moments
@@ -82,6 +85,7 @@ class Lit:
         """All that decides how frames come out, as JSON holds it."""
         styles = hashlib.sha256()
         for style in self.schedule.styles:
+            styles.update(f"{style.areas}".encode())
             for site, targets in style.sites.items():
                 styles.update(f"{site} {sorted(targets)}".encode())
                 for target in targets.values():
@@ -90,7 +94,7 @@ class Lit:
                         styles.update(moments.mean.numpy().tobytes() + moments.scatter.numpy().tobytes())
         return {
             "model": self.wct2.identity,
-            "recipe": [list(self.wct2.recipe.stages), dict(self.wct2.recipe.shares)],
+            "recipe": _plain(self.wct2.recipe),
             "styles": styles.hexdigest(),
             "times": list(self.schedule.times),
             "strength": self.strength,
@@ -98,18 +102,29 @@ class Lit:
             "window": self.window,
             "masks": self.mask,
             "auto_masks": None if self.automatic is None else self.automatic.count,
+            "statistics": self.ways.statistics,
+            "precision": self.ways.precision,
             "control": [self.control.preserve, self.control.grain, mask_identity(self.control.protect)],
         }
 
     def plans(self, span: Span) -> ShotPlans:
         """The plans of the shot that a span is of."""
-        places: Places = Given(self.wct2, self.masks)
+        places: Places
         schedule = self.schedule
-        if self.automatic is not None:
+        if self.automatic is None:
+            places = Given(self.wct2, self._matched(span))
+        else:
             common = found_in(self.wct2, span.opening, self.automatic.styles, self.automatic.count)
             places, schedule = Followed(self.wct2, common), replace(schedule, styles=common.styles)
         features = self.strength if self.path == "network" else 1.0
         return ShotPlans(self.wct2, schedule, places, strength=features, max_memory=self.ways.max_memory)
+
+    def _matched(self, span: Span) -> FrameMasks | None:
+        """The masks of the shot that a span is of."""
+        if self.masks is None:
+            return None
+        areas = [style.areas or {} for style in self.schedule.styles]
+        return self.masks.matched(areas, span.opening, whole=self.wct2.recipe.unmatched == "whole")
 
 
 def settled(
@@ -161,7 +176,7 @@ def settled(
             only = check_automatic(wct2, parts, auto_masks, has_content_mask=content_mask is not None)
             pictures.append(seen_style(wct2, only, None))
         made = one_style(wct2, parts, profile=None, mix=mix, ways=ways)
-        made.check_model(wct2.identity)
+        wct2.check_style(made)
         styles.append(made)
     for other in styles[1:]:
         styles[0].check_fits(other)
@@ -184,3 +199,23 @@ def settled(
         ways,
         control,
     )
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON holds it."""
+    return {
+        "stages": list(recipe.stages),
+        "matching": _written(recipe.matching),
+        "clamp": recipe.clamp,
+        "work_side": recipe.work_side,
+        "shares": {name: float(share) for name, share in recipe.shares.items()},
+        "unmatched": recipe.unmatched,
+    }
+
+
+def _written(matching: Matching) -> str:
+    """A matching as it would be written: gaussian_ot(ridge=0.001)."""
+    bound = partial(matching)
+    given = [*map(repr, bound.args), *(f"{name}={value!r}" for name, value in sorted(bound.keywords.items()))]
+    name = getattr(bound.func, "__qualname__", type(bound.func).__qualname__)
+    return f"{name}({', '.join(given)})"

@@ -69,6 +69,7 @@ def transfer(
     ways: Ways = ...,
     control: Control = ...,
 ) -> Picture: ...
+@torch.no_grad()
 def transfer(
     content: PictureLike,
     style: StyleLike | Sequence[tuple[StyleLike, float]],
@@ -137,7 +138,7 @@ def transfer(
         own = TensorRows(picture[None].to(wct2.device))
         there = own if space == profile else TensorRows(in_profile(own.picture, profile, space))
         if auto_masks is not None:
-            made, regions = found(wct2, there, only, space, auto_masks)
+            made, regions = _found(wct2, there, only, space, auto_masks)
         bands = _controlled(wct2, there, made, strength, regions, ways, control)
         for band in bands if there is own else _home(bands, own, there, profile):
             out[:, top : top + band.shape[-2]] = band[0]
@@ -294,7 +295,7 @@ def _file_to_file(
             regions: Regions | None
             own, there = (SourceRows(source, one, wct2.device) for one in (header.profile, space))
             if auto_masks is not None:
-                made, regions = found(wct2, there, only, space, auto_masks)
+                made, regions = _found(wct2, there, only, space, auto_masks)
             else:
                 with making:
                     made = made_for(space)
@@ -382,6 +383,14 @@ def _regions(wct2: WCT2, content: Tensor | Rows, style: Style, mask: MaskLike | 
     if not isinstance(content, Tensor):
         return wct2.regions((content.height, content.width), style, mask)
     return wct2.regions((content.shape[-2], content.shape[-1]), style, mask, batch=content.shape[0])
+
+
+def _found(
+    wct2: WCT2, content: Rows, style: PictureLike, profile: bytes | None, count: int
+) -> tuple[Style, Regions | None]:
+    """What `found` finds, up to the borders of a content that is too small for the network."""
+    made, regions = found(wct2, content, style, profile, count)
+    return made, regions and regions.cropped(wct2.work_size((content.height, content.width)))
 
 
 def _home(bands: Iterator[Tensor], content: Rows, there: Rows, profile: bytes | None) -> Iterator[Tensor]:

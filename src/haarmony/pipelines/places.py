@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from haarmony.correspondence import Usual, usual
+from haarmony.correspondence import Usual, View, usual
 from haarmony.errors import HaarmonyWarning
 from haarmony.methods.wct2 import WCT2
 from haarmony.pipelines.automatic import Common, in_common, view
@@ -30,7 +30,7 @@ from haarmony.pipelines.spans import FrameLike, Samples, Span
 from haarmony.regions import Regions
 
 Known = tuple[Tensor, Regions | None]
-"""A sample as the network sees it, (1, 3, h, w), and its regions."""
+"""A sample at the size of the network, (1, 3, h, w), and its regions."""
 
 ABOUT = 12
 """Frames to either side that regions are averaged over."""
@@ -66,10 +66,8 @@ class Given:
         self._wct2, self._masks = wct2, masks
 
     def known(self, samples: Samples) -> list[Known]:  # noqa: D102
-        return [
-            (at_usual(planes(one.pixels, self._wct2.device), samples.exposure(one)), self.of(one.index))
-            for one in samples.frames
-        ]
+        pictures = _pictures(self._wct2, samples)
+        return [(one, self.of(sample.index)) for one, sample in zip(pictures, samples.frames, strict=True)]
 
     def see(self, frame: FrameLike, span: Span) -> None:  # noqa: D102
         pass
@@ -101,14 +99,14 @@ class Followed:
         if span.behind is not span.before:
             about = about.towards(self._usual(span.behind), span.at(frame.index)[1][1])
         index = frame.index
-        picture = small(self._wct2, frame.pixels, span.exposure(index))
-        self._pictures[index] = picture
-        self._weights[index] = self._common.kinds.weights(view(self._wct2, picture), about)
+        picture = self._pictures[index] = small(self._wct2, frame.pixels, span.exposure(index))
+        here = _viewed(self._wct2, picture)
+        self._weights[index] = self._common.kinds.weights(here, about)
         _, height, width = self._weights[index].shape
-        self._colours[index] = F.adaptive_avg_pool2d(picture, (height, width))[0]
+        self._colours[index] = F.adaptive_avg_pool2d(here.picture, (height, width))[0]
 
     def of(self, index: int) -> Regions | None:  # noqa: D102
-        return self._common.regions(self._pictures[index], self._weights[index]) if self._weights else None
+        return self._regions(self._pictures[index], self._weights[index]) if self._weights else None
 
     def steady(self, index: int) -> Regions | None:
         """See `Places`; frames are asked for in order."""
@@ -121,23 +119,27 @@ class Followed:
         apart = torch.stack([self._colours[number] for number in about]) - self._colours[index]
         shares = torch.exp(apart.square().sum(1, keepdim=True) / (-2 * _ALIKE**2))
         weights = torch.stack([self._weights[number] for number in about]).to(shares)
-        return self._common.regions(self._pictures[index], (shares * weights).sum(0) / shares.sum(0))
+        return self._regions(self._pictures[index], (shares * weights).sum(0) / shares.sum(0))
+
+    def _regions(self, picture: Tensor, weights: Tensor) -> Regions:
+        regions = self._common.regions(self._wct2.enlarged(picture), weights)
+        return regions.cropped((picture.shape[-2], picture.shape[-1]))
 
     def _divided(self, samples: Samples) -> list[Known]:
         pictures = _pictures(self._wct2, samples)
         if not self._common.share:
             return [(picture, None) for picture in pictures]
         about = self._usual(samples)
-        weights = [self._common.kinds.weights(view(self._wct2, one), about) for one in pictures]
-        return [(one, self._common.regions(one, each)) for one, each in zip(pictures, weights, strict=True)]
+        weights = [self._common.kinds.weights(_viewed(self._wct2, one), about) for one in pictures]
+        return [(one, self._regions(one, each)) for one, each in zip(pictures, weights, strict=True)]
 
     def _measured(self, samples: Samples) -> Usual:
-        return usual([view(self._wct2, picture) for picture in _pictures(self._wct2, samples)])
+        return usual([_viewed(self._wct2, picture) for picture in _pictures(self._wct2, samples)])
 
 
 def found_in(wct2: WCT2, samples: Samples, styles: Sequence[Tensor], count: int) -> Common:
     """Find the regions of a shot, where it warns when they are not to count; see `in_common`."""
-    pictures = _pictures(wct2, samples)
+    pictures = [wct2.enlarged(picture) for picture in _pictures(wct2, samples)]
     apart = -(-len(pictures) // _LOOKED_AT)
     common = in_common(wct2, pictures[apart // 2 :: apart], styles, count)
     if not common.share:
@@ -151,14 +153,15 @@ def found_in(wct2: WCT2, samples: Samples, styles: Sequence[Tensor], count: int)
 
 
 def small(wct2: WCT2, pixels: NDArray[Any], exposure: float = 1.0) -> Tensor:
-    """A frame (H, W, 3) as the network sees it, (1, 3, h, w), at the usual exposure."""
+    """A frame (H, W, 3) at the size of the network, (1, 3, h, w), and at the usual exposure."""
     rows = SampleRows(pixels, wct2.device)
     copy = reduced(rows, wct2.work_size((rows.height, rows.width)))
-    return wct2.enlarged(at_usual(copy, exposure))
+    return at_usual(copy, exposure)
+
+
+def _viewed(wct2: WCT2, picture: Tensor) -> View:
+    return view(wct2, wct2.enlarged(picture))
 
 
 def _pictures(wct2: WCT2, samples: Samples) -> list[Tensor]:
-    return [
-        wct2.enlarged(at_usual(planes(one.pixels, wct2.device), samples.exposure(one)))
-        for one in samples.frames
-    ]
+    return [at_usual(planes(one.pixels, wct2.device), samples.exposure(one)) for one in samples.frames]

@@ -129,11 +129,6 @@ class ShotPlans:
     def _measured(self, samples: Samples) -> dict[str, Moments]:
         textures = []
         for picture, regions in self.places.known(samples):
-            enlarged = self.wct2.enlarged(picture)
-            textures.append(
-                {
-                    label: texture_moments(enlarged, weight)
-                    for label, weight in carried_weights(regions, enlarged).items()
-                }
-            )
+            weights = carried_weights(regions, picture)
+            textures.append({label: texture_moments(picture, weight) for label, weight in weights.items()})
         return {label: reduce(add, (one[label] for one in textures)) for label in textures[0]}

@@ -9,7 +9,7 @@ depends on, aligned to the poolings; so tiles give what the whole gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,7 +18,6 @@ from math import log2
 import torch
 from torch import Tensor
 
-from haarmony import texture
 from haarmony.methods.sites import Maps, Seen, change, visit_sites
 from haarmony.methods.wct2 import WCT2
 from haarmony.moments import Moments
@@ -115,12 +114,13 @@ def _row_of_tiles(
 def tiled_style(model: WCT2, source: Rows, regions: Regions | None, *, side: int) -> Style:
     """What `WCT2.style` gives for a network at full size, tile by tile."""
     sites: dict[str, dict[str, Moments]] = {}
+    padded = model.padded(regions, (source.height, source.width))
 
     def record(site: str, feature: Tensor) -> Tensor:
         inner, part = tile.core(feature)
         found = {
             label: Moments.of(inner[0], weight).cpu()
-            for label, weight in weights_at(regions, _size(inner), part).items()
+            for label, weight in weights_at(padded, _size(inner), part).items()
         }
         known = sites.get(site)
         sites[site] = found if known is None else {label: known[label] + found[label] for label in found}
@@ -157,13 +157,18 @@ def joint_plan(
         style: of this model.
         strength: what features are blended by.
         side: the longest tile, without halo.
+
+    Raises:
+        InputError: for a style of another model or of other stages.
     """
+    model.check_style(style)
     maps: Maps = {}
-    for depth, sites in _rounds(site for site in style.sites if site != texture.SITE):
+    padded = [(source, model.padded(regions, (source.height, source.width))) for source, regions in sources]
+    for depth, sites in _rounds(model.sites):
         network = model.network
         halo = network.encoder_reach[depth - 1] if depth <= LEVELS[-1] else network.reach
         seen: dict[str, dict[str, Seen]] = {}
-        for source, regions in sources:
+        for source, regions in padded:
             for row in tiles(model, source, side, halo):
                 for tile in row:
                     for site, found in _observe(model, tile, maps, sites, strength, regions).items():
@@ -180,8 +185,9 @@ def rendered(
     model: WCT2, source: Rows, maps: Maps, strength: float, regions: Regions | None, *, side: int
 ) -> Iterator[Tensor]:
     """The bands of rows, from the top, of what `WCT2.render` gives: (1, 3, h, width), not clipped."""
+    padded = model.padded(regions, (source.height, source.width))
     for row in tiles(model, source, side, model.network.reach):
-        parts = _rendered(model, source, row, maps, strength, regions)
+        parts = _rendered(model, source, row, maps, strength, padded)
         for top, bottom in cuts(parts[0].shape[-2], source.width):
             yield torch.cat([part[..., top:bottom, :] for part in parts], -1)
         del parts
@@ -223,7 +229,7 @@ def _observe(
     return found
 
 
-def _rounds(sites: Iterable[str]) -> list[tuple[int, list[str]]]:
+def _rounds(sites: Sequence[str]) -> list[tuple[int, list[str]]]:
     """Sites in the order of the walk, those together that do not depend on each other, by their depth."""
     return [(depth, list(group)) for depth, group in groupby(sorted(sites, key=_depth), key=_depth)]
 
