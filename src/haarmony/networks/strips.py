@@ -183,7 +183,7 @@ def fill(margin: Tensor, inputs: Sequence[Tensor], first: int, beyond: Beyond) -
     near = 1 if beyond == "reflected" else 0
     top = first - lines
     height, width = inputs[0].shape[-2:]
-    rows, columns = margin.shape[:2]
+    rows = margin.shape[0]
     begin, end = max(0, top), min(height, top + rows)
     inner = margin[:, lines : width + lines]
     channel = 0
@@ -203,9 +203,24 @@ def fill(margin: Tensor, inputs: Sequence[Tensor], first: int, beyond: Beyond) -
         return
     if end < top + rows:
         margin[end - top + 1 :] = 0
-    margin[:, 0] = margin[:, 1 + near]
-    if columns > width + 1:
-        margin[:, width + 1] = margin[:, width - near]
+    fill_columns(margin, width, beyond)
+
+
+def fill_columns(x: Tensor, width: int, beyond: Beyond) -> None:
+    """The columns of (..., columns, C) on both sides of a width, unless zeros lie beyond."""
+    near = 1 if beyond == "reflected" else 0
+    x[..., 0, :] = x[..., 1 + near, :]
+    if x.shape[-2] > width + 1:
+        x[..., width + 1, :] = x[..., width - near, :]
+
+
+def inside(margin: Tensor, inputs: Sequence[Tensor], first: int, beyond: Beyond) -> Tensor | None:
+    """The rows (rows, w, C) that `fill` would copy into a margin, where they lie in memory; else None."""
+    top, rows = first - 1, margin.shape[0]
+    if beyond == "zero" or len(inputs) > 1 or top < 0 or top + rows > inputs[0].shape[-2]:
+        return None
+    lines = inputs[0].permute(1, 2, 0)[top : top + rows]
+    return lines if lines.is_contiguous() else None
 
 
 def packed(weights: Sequence[Tensor], size: list[int], groups: int, plan: Plan) -> tuple[Any, ...]:

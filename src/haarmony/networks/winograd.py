@@ -113,11 +113,16 @@ class Kernel:
         plan = self.plan
         side, step = plan.side, plan.step
         margin = torch.zeros(side * step + _POINTS - side, plan.columns, plan.inputs)
-        placed = torch.empty(_POINTS, step, plan.columns, plan.inputs)
+        placed = torch.zeros(_POINTS, step, plan.columns, plan.inputs)
         out = torch.empty(step, side, plan.width, plan.outputs)
         for top in tops:
-            strips.fill(margin, inputs, top, beyond)
-            _evaluate_rows(margin, side, placed)
+            inner = strips.inside(margin, inputs, top, beyond)
+            if inner is None:
+                strips.fill(margin, inputs, top, beyond)
+                _evaluate_rows(margin, side, placed)
+            else:
+                _evaluate_rows(inner, side, placed[:, :, 1 : 1 + inner.shape[1]])
+                strips.fill_columns(placed, inner.shape[1], beyond)
             _interpolate_rows([_multiply(placed[i], self, i) for i in range(_POINTS)], out)
             yield top, out.flatten(0, 1)[: plan.height - top]
 
