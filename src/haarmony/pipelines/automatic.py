@@ -57,7 +57,7 @@ class Common:
     Attributes:
         kinds: of their places.
         labels: name to index, of the kinds that fill enough of the contents and of every style.
-        styles: by regions.
+        styles: by regions; as wholes where the regions are not to count.
         share: how much the regions count, 0 to 1; the rest is the transfer of the whole.
     """
 
@@ -88,7 +88,8 @@ def in_common(wct2: WCT2, contents: Sequence[Tensor], styles: Sequence[Tensor], 
         for one, weights in zip(styles, there, strict=True)
     ]
     labels = {name: label for name, label in names.items() if filled[label] >= SMALLEST_SHARE}
-    before = [[_seen(wct2, one, style, None) for style in made] for one in contents]
+    wholes = [wct2.measure(one, None) for one in styles]
+    before = [[_seen(wct2, one, style, None) for style in wholes] for one in contents]
     for share in _SHARES:
         found = Common(common, labels, made, share)
         if not any(
@@ -97,7 +98,7 @@ def in_common(wct2: WCT2, contents: Sequence[Tensor], styles: Sequence[Tensor], 
             for style, known in zip(made, row, strict=True)
         ):
             return found
-    return Common(common, labels, made, 0.0)
+    return Common(common, {}, wholes, 0.0)
 
 
 def view(wct2: WCT2, picture: Tensor) -> View:
@@ -111,7 +112,8 @@ def found(
 ) -> tuple[Style, Regions | None]:
     """The style by regions, and the content's regions that belong to them, both as the network sees them.
 
-    The regions are None, and a `HaarmonyWarning` says so, where those that were found are not to count.
+    The regions are None, the style is that of the whole picture, and a `HaarmonyWarning` says so, where those
+    that were found are not to count.
 
     Args:
         wct2: a model that works on a reduced copy.
