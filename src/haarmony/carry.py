@@ -251,15 +251,14 @@ def apply_field(
     rows, width = content.shape[-2:]
     height = height or rows
     maps = field.maps if isinstance(field, RegionFields) else field
-    cells = maps.shape[-2]
-    across = F.interpolate(maps, (cells, width), mode="bilinear", align_corners=False)
-    down = _interpolation(cells, height, maps)[top : top + rows]
+    down = _interpolation(maps.shape[-2], height, maps)[top : top + rows]
+    across = _interpolation(maps.shape[-1], width, maps).T
     mapped = torch.empty_like(content)
     step = max(1, _BAND // width) if content.device.type == "cpu" else rows
     rolls = bool(maps[:, 12:].any())
     for start in range(0, rows, step):
         band = content[:, :, start : start + step]
-        here = torch.einsum("yr,bcrx->bcyx", down[start : start + step], across)
+        here = down[start : start + step] @ maps @ across
         colours = here[:, 9:12]
         for channel in range(3):
             colours = torch.addcmul(colours, here[:, channel:9:3], band[:, channel, None])

@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from haarmony.carry import apply_field
+from haarmony.carry import RegionFields, apply_field
 from haarmony.errors import InputError
 from haarmony.media.files import refuse_replacing
 from haarmony.media.image import Picture, to_pil
 from haarmony.media.kinds import MaskLike, PictureLike, to_picture, to_tensor
 from haarmony.media.sink import check_writable, write_bands, written_depth
-from haarmony.media.source import Header, Source, open_source
+from haarmony.media.source import Header, open_source
 from haarmony.methods.sites import Maps, blend
 from haarmony.methods.wct2 import WCT2, check_request
 from haarmony.mixing import MIXES
 from haarmony.pipelines.asked import must_be, strength_of
 from haarmony.pipelines.automatic import check_automatic, found
+from haarmony.pipelines.bands import as_samples, brought_home
 from haarmony.pipelines.batch import Done, refuse_clashes
 from haarmony.pipelines.batch import run as run_batch
 from haarmony.pipelines.control import PLAIN, Control, controlled
 from haarmony.pipelines.memory import budget, fits, tile_side
-from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, cuts, in_profile, planes, reduced, samples
+from haarmony.pipelines.rows import Rows, SourceRows, TensorRows, cuts, in_profile, reduced
 from haarmony.pipelines.styles import StyleLike, common_profile, has_masks, one_style, parts_of
 from haarmony.pipelines.tiles import rendered, tiled_plan
 from haarmony.pipelines.ways import Ways
@@ -140,7 +141,7 @@ def transfer(
         if auto_masks is not None:
             made, regions = _found(wct2, there, only, space, auto_masks)
         bands = _controlled(wct2, there, made, strength, regions, ways, control)
-        for band in bands if there is own else _home(bands, own, there, profile):
+        for band in bands if there is own else brought_home(bands, own, there, profile):
             out[:, top : top + band.shape[-2]] = band[0]
             top += band.shape[-2]
     result = back(result.clamp_(0, 1) if strength else tensor.clone())
@@ -302,8 +303,8 @@ def _file_to_file(
                 regions = _regions(wct2, there, made, content_mask)
             bands = _controlled(wct2, there, made, strength, regions, ways, control)
             if space != header.profile:
-                bands = _home(bands, own, there, header.profile)
-            write_bands(output, header, _samples(bands, source, written_depth(output, header.depth)))
+                bands = brought_home(bands, own, there, header.profile)
+            write_bands(output, header, as_samples(bands, source, written_depth(output, header.depth)))
         return header
 
     return transfer_one
@@ -335,10 +336,13 @@ def changed(
     elif wct2.recipe.work_side is not None:
         field = wct2.field(reduced(content, wct2.work_size(size)), style, regions)
         for top, bottom in cuts(*size):
-            band = content.rows(top, bottom)
-            yield blend(band, apply_field(band, field, top=top, height=size[0]), strength)
+            yield _carried(content.rows(top, bottom), field, strength, top, size[0])
     else:
         yield from _through_the_network(wct2, content, style, strength, regions, ways)
+
+
+def _carried(band: Tensor, field: Tensor | RegionFields, strength: float, top: int, height: int) -> Tensor:
+    return blend(band, apply_field(band, field, top=top, height=height), strength)
 
 
 def _through_the_network(
@@ -365,20 +369,6 @@ def _maps(
     return tiled_plan(wct2, seen, style, strength, regions, side=side)
 
 
-def _samples(bands: Iterator[Tensor], source: Source, depth: int) -> Iterator[NDArray[Any]]:
-    """Bands as they are written, with the alpha of the source."""
-    dtype = torch.uint8 if depth == 8 else torch.uint16
-    start = 0
-    for band in bands:
-        for top, bottom in cuts(band.shape[-2], band.shape[-1]):
-            part = band[..., top:bottom, :]
-            if source.header.has_alpha:
-                alpha = planes(source.read(start + top, start + bottom)[..., 3:], part.device)
-                part = torch.cat([part, alpha], 1)
-            yield samples(part, dtype).numpy()
-        start += band.shape[-2]
-
-
 def _regions(wct2: WCT2, content: Tensor | Rows, style: Style, mask: MaskLike | None) -> Regions | None:
     if not isinstance(content, Tensor):
         return wct2.regions((content.height, content.width), style, mask)
@@ -391,18 +381,3 @@ def _found(
     """What `found` finds, up to the borders of a content that is too small for the network."""
     made, regions = found(wct2, content, style, profile, count)
     return made, regions and regions.cropped(wct2.work_size((content.height, content.width)))
-
-
-def _home(bands: Iterator[Tensor], content: Rows, there: Rows, profile: bytes | None) -> Iterator[Tensor]:
-    """Bands of a transfer that was done in sRGB, brought into the content's profile.
-
-    The difference is brought home and not the picture, so that colours beyond sRGB keep their distance.
-    """
-    top = 0
-    for band in bands:
-        bottom = top + band.shape[-2]
-        before, after = (
-            in_profile(one, None, profile) for one in (there.rows(top, bottom), band.clamp(0, 1))
-        )
-        yield content.rows(top, bottom) + (after - before)
-        top = bottom
