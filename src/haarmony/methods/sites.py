@@ -11,7 +11,7 @@ from torch import Tensor
 
 from haarmony.matching import Affine
 from haarmony.moments import Moments
-from haarmony.networks.autoencoder import LEVELS, Skips, WaveletAutoencoder
+from haarmony.networks.autoencoder import LEVELS, Begun, Skips, WaveletAutoencoder
 from haarmony.regions import Part, Regions, Weights, weights_at
 
 _HIGH = ("LH", "HL", "HH")
@@ -21,21 +21,25 @@ Where = Callable[[Tensor], Part]
 
 
 def visit_sites(
-    network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit
+    network: WaveletAutoencoder,
+    picture: Tensor,
+    stages: Sequence[str],
+    visit: Visit,
+    begun: Begun | None = None,
 ) -> tuple[Tensor, Skips, int]:
     """Walk a picture through the network to the last transfer site, offering the feature at each to `visit`.
 
     The order is that of progressive stylization: each encoder level before the next is encoded, then the
     skips, then the feature before each decoder level. `visit(site, feature)` returns the feature to go on
-    with, and may write over what it is given.
+    with, and may write over what it is given. A known level 1, `begun`, is given up to it.
 
     Returns:
         The feature behind the last site, the skips, and the decoder level to go on with.
     """
-    skips: Skips = {}
-    x = picture
+    x, skips = begun or network.begin(picture)
     for level in LEVELS:
-        x = network.encode(level, x, skips)
+        if level > LEVELS[0]:
+            x = network.encode(level, x, skips)
         if "encoder" in stages:
             x = visit(f"encoder{level}", x)
     if "skip" in stages:
@@ -53,9 +57,15 @@ def visit_sites(
     return x, skips, LEVELS[0]
 
 
-def traverse(network: WaveletAutoencoder, picture: Tensor, stages: Sequence[str], visit: Visit) -> Tensor:
-    """Visit all sites and decode to the end: the picture, unclipped."""
-    x, skips, last = visit_sites(network, picture, stages, visit)
+def traverse(
+    network: WaveletAutoencoder,
+    picture: Tensor,
+    stages: Sequence[str],
+    visit: Visit,
+    begun: Begun | None = None,
+) -> Tensor:
+    """Visit all sites and decode to the end: the picture, unclipped; see `visit_sites`."""
+    x, skips, last = visit_sites(network, picture, stages, visit, begun)
     for level in range(last, 0, -1):
         x = network.decode(level, x, skips)
         skips.pop(level - 1, None)

@@ -232,8 +232,9 @@ class WCT2(nn.Module):
     def _evidence(self, reduced: Tensor, weights: Weights, visit: Visit) -> dict[str, Evidence]:
         height, width = _size(reduced)
         whole = self.enlarged(reduced)
-        lost = whole - self.network(whole)
-        stylized = traverse(self.network, whole, self.recipe.stages, visit) + lost
+        begun = self.network.begin(whole)
+        lost = whole - self.network(whole, begun)
+        stylized = traverse(self.network, whole, self.recipe.stages, visit, begun) + lost
         stylized = stylized[..., :height, :width]
         return {label: evidence(reduced, stylized, weight=weight) for label, weight in weights.items()}
 

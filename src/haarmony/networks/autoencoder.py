@@ -33,6 +33,9 @@ class Skip:
 
 Skips = dict[int, Skip]
 
+Begun = tuple[Tensor, Skips]
+"""The feature of level 1, and what was laid aside on the way."""
+
 
 class WaveletAutoencoder(nn.Module, ABC):
     """Encoder and decoder of four levels that WCT2 can enter between any two.
@@ -80,17 +83,22 @@ class WaveletAutoencoder(nn.Module, ABC):
             "bfloat16 is for the large convolutions of vgg19 and its variants: this model is as quick without"
         )
 
-    def encode_all(self, x: Tensor) -> tuple[dict[int, Tensor], Skips]:
-        """The features of all levels and the skips, with nothing transferred."""
+    def begin(self, x: Tensor) -> Begun:
+        """The feature of level 1, from which several walks can go on."""
         skips: Skips = {}
-        features: dict[int, Tensor] = {}
-        for level in LEVELS:
+        return self.encode(LEVELS[0], x, skips), skips
+
+    def encode_all(self, x: Tensor, begun: Begun | None = None) -> tuple[dict[int, Tensor], Skips]:
+        """The features of all levels and the skips, with nothing transferred; level 1 may be known."""
+        x, begun_skips = begun or self.begin(x)
+        features, skips = {LEVELS[0]: x}, dict(begun_skips)
+        for level in LEVELS[1:]:
             x = features[level] = self.encode(level, x, skips)
         return features, skips
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Through the network and back with no transfer."""
-        features, skips = self.encode_all(x)
+    def forward(self, x: Tensor, begun: Begun | None = None) -> Tensor:
+        """Through the network and back with no transfer; level 1 may be known."""
+        features, skips = self.encode_all(x, begun)
         y = features[LEVELS[-1]]
         for level in reversed(LEVELS):
             y = self.decode(level, y, skips)
