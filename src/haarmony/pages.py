@@ -32,7 +32,9 @@ _GIVEN_BACK = 1 << 22
 """Bytes of a block from which it is given back when it is freed."""
 _BETWEEN = 32
 """Items from one time to the next that free pages are given back."""
-_M_MMAP_THRESHOLD = -3  # of malloc.h
+_SPARE = 1 << 25
+"""Bytes that may lie free at the end of the heap before they are given back, block by block."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def empty_channels_last(like: Tensor, channels: int, height: int, width: int) -> Tensor:
@@ -96,11 +98,14 @@ def give_back_large_blocks() -> None:
 
     By itself it raises the size from which it does so up to 32 MB, as such blocks are freed, and keeps a pool
     of memory a thread: over a film the frames that go from thread to thread spread over the holes of all.
+    What is smaller stays for the next frame: pages that are given back are touched anew at a price.
     It is a setting of the whole process.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
+            library = ctypes.CDLL(None)
+            library.mallopt(_M_MMAP_THRESHOLD, _GIVEN_BACK)
+            library.mallopt(_M_TRIM_THRESHOLD, _SPARE)
 
 
 def giving_back(items: Iterable[Item]) -> Iterator[Item]:

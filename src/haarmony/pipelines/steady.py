@@ -171,14 +171,21 @@ def _still(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
 
 
 def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """The frames of a line, each with the flow (h, W, 2) to it, in pixels, at every column but few rows."""
+    """The frames of a line, each with lines (h, W, 2) of where it shows what is here at every column.
+
+    That is column and row in pixels, less the row that the line itself is at.
+    """
     height, width = size
     moved: NDArray[Any] | None = None
     for pixels, step in line:
         moved = step() if moved is None else moved + sampled(step(), places(moved))
         rows, columns = moved.shape[:2]
         scale = np.array([width / columns, height / rows], np.float32)
-        yield pixels, np.asarray(cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR))
+        lines: NDArray[Any] = np.asarray(
+            cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR)
+        )
+        lines[..., 0] += np.arange(width, dtype=np.float32)
+        yield pixels, lines
 
 
 def _far_mean(here: Tensor, far: Sequence[Tensor]) -> Tensor:
@@ -217,9 +224,8 @@ def _near_mean(
     first, last = max(0, top - _PLACE), min(height, bottom + _PLACE)
     here = planes(pixels[part])[0]
     total, shares = here.clone(), torch.ones_like(here[0])
-    for frame, motion in near:
-        moved = _at_rows(motion[:, left:right], height, first, last)
-        other = sampled(frame, places(moved, first, left))
+    for frame, lines in near:
+        other = sampled(frame, _at_rows(lines[:, left:right], height, first, last))
         alike = _alike(other, pixels[first:last, left:right])
         share = torch.from_numpy(_enlarged(alike, _PLACE, shares.shape, top - first))
         shares += share
@@ -229,13 +235,16 @@ def _near_mean(
     return total.div_(shares)
 
 
-def _at_rows(motion: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
-    """The rows from `first` to `last` of a flow (h, W, 2), interpolated linearly to a height."""
-    at = (np.arange(first, last) + 0.5) * (len(motion) / height) - 0.5
-    above = np.floor(at).clip(0, len(motion) - 1).astype(int)
-    share = (at - above).clip(0, 1).astype(np.float32)[:, None, None]
-    lines = motion[above]
-    return np.asarray(lines + share * (motion[(above + 1).clip(max=len(motion) - 1)] - lines))
+def _at_rows(lines: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
+    """The places in the rows from `first` to `last` of a height: see `_motions`."""
+    rows = np.arange(first, last)
+    at = ((rows + 0.5) * (len(lines) / height) - 0.5).clip(0, len(lines) - 1)
+    top = int(at[0])
+    weights = 1 - np.abs(at[:, None] - np.arange(top, int(np.ceil(at[-1])) + 1))
+    known = torch.from_numpy(lines[top : top + weights.shape[1]]).flatten(1)
+    places = torch.from_numpy(weights.clip(0).astype(np.float32)) @ known
+    places[:, 1::2] += torch.from_numpy(rows.astype(np.float32))[:, None]
+    return places.view(len(rows), -1, 2).numpy()
 
 
 def _alike(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
@@ -246,15 +255,18 @@ def _alike(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     """The mean square difference of two pictures (H, W, 3) in each place, (h, w), all channels together."""
     apart = cv2.absdiff(one, other)
-    return np.asarray(_places(cv2.multiply(apart, apart, dtype=cv2.CV_32F)).sum(-1))
+    squares = cv2.multiply(apart, apart, dtype=cv2.CV_32F)
+    return _places(cv2.transform(squares, np.ones((1, 3), np.float32)))
 
 
 def _places(picture: NDArray[Any]) -> NDArray[Any]:
-    """The means (h, w, 3) of a picture (H, W, 3) over places, as float32."""
+    """The means (h, w, ...) of a picture (H, W, ...) over places, as float32."""
     height, width = picture.shape[:2]
-    whole = cv2.copyMakeBorder(picture, 0, -height % _PLACE, 0, -width % _PLACE, cv2.BORDER_REPLICATE)
-    size = whole.shape[1] // _PLACE, whole.shape[0] // _PLACE
-    return np.asarray(cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.float32)
+    if height % _PLACE or width % _PLACE:
+        below, right = -height % _PLACE, -width % _PLACE
+        picture = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    size = -(-width // _PLACE), -(-height // _PLACE)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _enlarged(cells: NDArray[Any], side: int, size: tuple[int, ...], top: int) -> NDArray[Any]:
