@@ -5,6 +5,7 @@ import os
 # Before torch starts its threads: the pictures are small, and more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import signal
 from collections import Counter
 
 import pytest
@@ -22,6 +23,9 @@ MATERIAL = {
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 settings.register_profile("haarmony", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("haarmony")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> list[str]:

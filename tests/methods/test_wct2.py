@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -251,9 +253,24 @@ def test_the_work_side_changes_speed_and_hardly_the_picture() -> None:
         sides.append(tuple(x.shape[-2:])) or encode(level, x, skips)
     )
     result = small(content, small.style(style))
-    assert max(max(side) for side in sides) == 40
+    assert sides[0] == (40, 40)
     assert result.shape == content.shape
     assert (result - full(content, full.style(style))).abs().mean() < 0.03
+
+
+_SMALL = model(Recipe(("encoder",), gaussian_ot, work_side=40))
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000))
+def test_copies_of_every_shape_have_as_many_pixels(height: int, width: int) -> None:
+    rows, columns = _SMALL.work_size((height, width))
+    if height * width <= 40**2 and max(height, width) <= 80:
+        assert (rows, columns) == (height, width)
+        return
+    assert max(rows, columns) <= 80
+    assert rows * columns <= (40 + 2) ** 2
+    if max(height, width) <= 4 * min(height, width):
+        assert rows * columns >= (40 - 2) ** 2
 
 
 def test_the_same_bytes_every_time() -> None:

@@ -22,7 +22,8 @@ class Recipe:
         stages: where features are matched, any of encoder, skip, decoder.
         matching: (content Moments, style Moments) -> Affine, used at every site.
         clamp: keep each matched feature within the content feature's own minimum and maximum.
-        work_side: run the network on copies of at most this long side, give back what it loses on the plain
+        work_side: run the network on copies of at most as many pixels as a square of this side has, and at
+            most twice as long, so that every shape takes as long; give back what it loses on the plain
             content, and carry the change of colour to the full picture as a smooth field of affine maps, so
             that a picture with itself as style comes back as it was; strength then blends the pictures. None
             runs the network at full size, and what it decodes is the result.
@@ -77,8 +78,8 @@ class Recipe:
         return next((self.shares[name] for name in names if name in self.shares), 1.0)
 
 
-_PAPER = Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=512)
+_PAPER = Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=416)
 RECIPES: Mapping[str, Recipe] = {
-    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=352, unmatched="whole"),
+    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=288, unmatched="whole"),
 } | dict.fromkeys(("vgg19", "vgg19_sum", "vgg19_max", "vgg19_split"), _PAPER)
 """Of the models that ship, by name."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, reduce
-from math import inf
+from math import inf, prod, sqrt
 from operator import add
 from statistics import fmean
 from typing import Any
@@ -343,9 +343,10 @@ class WCT2(nn.Module):
     def work_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The (height, width) at which the network sees a picture of this size."""
         side = self.recipe.work_side
-        if side is None or max(size) <= side:
+        if side is None:
             return size
-        return max(1, round(size[0] * side / max(size))), max(1, round(size[1] * side / max(size)))
+        scale = min(1.0, side / sqrt(prod(size)), 2 * side / max(size))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
     def _reduced(self, picture: Tensor) -> Tensor:
         return antialiased(picture, self.work_size(_size(picture)))

@@ -22,8 +22,8 @@ EXACT_UP_TO = 4_000_000
 """Pixels up to which the network's statistics are those of every pixel, unless the caller chooses; and pixels
 of the copies that proxy statistics are taken from."""
 
-CARRY_SIDE = 512
-"""Long side of the copy that a network made for full size works on when its colours are carried."""
+CARRY_SIDE = 416
+"""`Recipe.work_side` of a network made for full size when its colours are carried."""
 
 
 @dataclass(frozen=True)
