@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Final, cast
 
 _IMPORT: Final = "<frozen importlib._bootstrap>"
-_PAUSE: Final = 0.05
-_LOOKS: Final = 400
+_PAUSE: Final = 0.005
+_LOOKS: Final = 4000
 """Pauses that an import is waited for; one that takes longer hangs."""
 
 
