@@ -80,6 +80,6 @@ class Recipe:
 
 _PAPER = Recipe(STAGES, partial(zca, ridge=1.0), clamp=True, work_side=416)
 RECIPES: Mapping[str, Recipe] = {
-    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=288, unmatched="whole"),
+    "compact": Recipe(("encoder",), partial(gaussian_ot, ridge=1e-3), work_side=292, unmatched="whole"),
 } | dict.fromkeys(("vgg19", "vgg19_sum", "vgg19_max", "vgg19_split"), _PAPER)
 """Of the models that ship, by name."""
