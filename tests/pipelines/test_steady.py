@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from haarmony.pipelines.rows import planes
 from haarmony.pipelines.steady import FAR, Steadying
@@ -10,7 +11,7 @@ def steadied(frames: list[np.ndarray], index: int) -> np.ndarray:
     steady = Steadying()
     for number, frame in enumerate(frames):
         steady.add(number, frame)
-    return steady.at(index)()[0].permute(1, 2, 0).numpy() * np.iinfo(frames[0].dtype).max
+    return steady.at(index)().picture[0].permute(1, 2, 0).numpy() * np.iinfo(frames[0].dtype).max
 
 
 def noisy(clean: list[np.ndarray], sigma: float = 4) -> list[np.ndarray]:
@@ -56,7 +57,7 @@ def test_depth_does_not_count_and_what_is_past_is_forgotten() -> None:
     for number, frame in enumerate(frames):
         steady.add(number, frame)
     later = steady.at(20)()
-    assert planes(frames[20]).shape == later.shape
+    assert planes(frames[20]).shape == later.picture.shape
     assert min(steady._frames) == 20 - FAR
 
 
@@ -87,6 +88,19 @@ def test_what_passes_leaves_what_stands_still_as_it_is() -> None:
     assert np.abs(steadied(frames, FAR) - frames[FAR]).mean() < 0.5
 
 
+def test_grain_is_kept_where_nothing_moves_or_contrast_does_not_grow() -> None:
+    for speed, moves in ((0, 0), (6, 1)):
+        steady = Steadying()
+        for number, frame in enumerate(noisy(shot(3, 2 * FAR + 1, speed=speed), 2)):
+            steady.add(number, frame[:79, :130])
+        made = steady.at(FAR)()
+        assert made.moves.median() == moves
+        for gain, kept in ((0.5, 1), (1, 1), (2, 1 if speed == 0 else 0.25)):
+            found = made.kept(torch.full_like(made.moves, gain))
+            assert found.shape == (79, 130)
+            assert found.median() == kept
+
+
 def test_wherever_it_begins_a_frame_is_steadied_alike() -> None:
     frames = noisy(shot(3, 40, speed=0), 2)
     ends = []
@@ -98,4 +112,5 @@ def test_wherever_it_begins_a_frame_is_steadied_alike() -> None:
                 made = steady.at(number - FAR) if number - FAR >= begin else None
         assert made is not None
         ends.append(made())
-    assert np.array_equal(ends[0].numpy(), ends[1].numpy())
+    assert np.array_equal(ends[0].picture.numpy(), ends[1].picture.numpy())
+    assert np.array_equal(ends[0].moves.numpy(), ends[1].moves.numpy())

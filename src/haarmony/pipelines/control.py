@@ -74,7 +74,7 @@ def controlled(
     control: Control,
     transfer: Callable[[Rows], Iterator[Tensor]],
     *,
-    steadied: Rows | None = None,
+    steadied: tuple[Rows, Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """The bands of a transfer under control.
 
@@ -82,7 +82,8 @@ def controlled(
         content: the picture.
         control: what stays of it.
         transfer: from rows to the bands of the result, from the top, (1, 3, rows, width).
-        steadied: the picture as its neighbours in time agree on it: what it lacks is grain too.
+        steadied: the picture as its neighbours in time agree on it: what it lacks is grain too. Then how much
+            of that is kept, (H, W) in (0, 1]. Where little is, coarser texture counts as grain.
 
     Raises:
         InputError: for a mask that is not of the picture's size, or has no white.
@@ -90,14 +91,19 @@ def controlled(
     protected = (
         None if control.protect is None else _weights(control.protect, (content.height, content.width))
     )
-    source: Rows = Smooth(steadied or content) if control.grain else content
+    source = content
+    if control.grain:
+        source = Smooth(content) if steadied is None else Smooth(*steadied)
     top = 0
     for band in transfer(source):
         bottom = top + band.shape[-2]
         before = content.rows(top, bottom)
         if control.grain:
             smooth = source.rows(top, bottom)
-            band = band + grain_gain(smooth, band) * (before - smooth)
+            grained = before
+            if steadied is not None:
+                grained = torch.lerp(steadied[0].rows(top, bottom), before, steadied[1][top:bottom])
+            band = band + grain_gain(smooth, band) * (grained - smooth)
         if control.preserve == "luminance":
             band = with_luminosity(band, before)
         elif control.preserve == "color":
@@ -111,8 +117,9 @@ def controlled(
 class Smooth(RowsOf):
     """A picture without its grain, as `Rows`; the band that was read last is kept."""
 
-    def __init__(self, picture: Rows) -> None:
+    def __init__(self, picture: Rows, kept: Tensor | None = None) -> None:
         super().__init__(picture)
+        self._kept = kept
         self._last: tuple[int, int, Tensor] | None = None
 
     def rows(self, top: int, bottom: int) -> Tensor:
@@ -124,22 +131,25 @@ class Smooth(RowsOf):
 
     def _band(self, top: int, bottom: int) -> Tensor:
         first, last = max(0, top - 2 * GRAIN_REACH), min(self.height, bottom + 2 * GRAIN_REACH)
-        return without_grain(self.picture.rows(first, last))[..., top - first : bottom - first, :]
+        contrast = GRAIN_CONTRAST if self._kept is None else GRAIN_CONTRAST / self._kept[first:last]
+        rows = self.picture.rows(first, last)
+        return without_grain(rows, contrast)[..., top - first : bottom - first, :]
 
 
-def without_grain(picture: Tensor) -> Tensor:
+def without_grain(picture: Tensor, contrast: float | Tensor = GRAIN_CONTRAST) -> Tensor:
     """A local Wiener filter of every channel by itself: (B, 3, H, W) to the same shape.
 
-    Where the variance is below `GRAIN_CONTRAST` squared a place becomes its mean; at an edge it stays.
+    Where the standard deviation is below `contrast`, which may be (H, W), a place becomes its mean; at an
+    edge it stays.
     """
-    return torch.cat([_without_grain(channel) for channel in picture.chunk(picture.shape[1], 1)], 1)
+    return torch.cat([_without_grain(channel, contrast) for channel in picture.chunk(picture.shape[1], 1)], 1)
 
 
-def _without_grain(channel: Tensor) -> Tensor:
+def _without_grain(channel: Tensor, contrast: float | Tensor) -> Tensor:
     """Of one channel, (B, 1, H, W): few enough numbers for the cache of a core."""
     mean = box(channel, GRAIN_REACH)
     variance = (box(channel * channel, GRAIN_REACH) - mean * mean).clamp_min(1e-12)
-    gain = (1 - GRAIN_CONTRAST**2 / variance).clamp_min(0)
+    gain = (1 - contrast**2 / variance).clamp_min(0)
     return torch.addcmul(
         box(torch.addcmul(mean, gain, mean, value=-1), GRAIN_REACH), box(gain, GRAIN_REACH), channel
     )

@@ -41,7 +41,7 @@ from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, passes, reduce
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
-from haarmony.pipelines.steady import FAR, Steadying
+from haarmony.pipelines.steady import FAR, Steady, Steadying
 from haarmony.pipelines.tiles import rendered
 from haarmony.side_by_side import side_by_side
 
@@ -52,6 +52,9 @@ SMOOTH = 0.8
 
 _KNOTS = round(2 * SMOOTH / STEP)
 """Looks to either side that a field is fitted to."""
+
+_LIGHTER = 0.01
+"""Step of light, of values in [0, 1], that the gain of contrast is measured by."""
 
 _SIDE_BY_SIDE = 4
 """Frames that are made at a time, at most: each holds a picture or two."""
@@ -225,15 +228,25 @@ def _mapped(
     maps: Tensor | RegionFields,
     exposure: float,
     lit: Lit,
-    steadied: Callable[[], Tensor] | None,
+    steadied: Callable[[], Steady] | None,
 ) -> Frame:
     def mapped(rows: Rows) -> Iterator[Tensor]:
         for top, bottom in passes(rows):
             band = rows.rows(top, bottom)
             yield blend(band, apply_field(band, maps, top=top, height=rows.height), lit.strength)
 
-    calm = None if steadied is None else steadied()
-    return _controlled(frame, partial(_exposed, mapped, exposure), lit, calm)
+    change = partial(_exposed, mapped, exposure)
+    if steadied is None:
+        return _controlled(frame, change, lit)
+    calm, device = steadied(), lit.wct2.device
+    kept = calm.kept(_contrast_gain(change, calm.places().to(device))).to(device)
+    return _controlled(frame, change, lit, (TensorRows(calm.picture.to(device)), kept))
+
+
+def _contrast_gain(change: Callable[[Rows], Iterator[Tensor]], picture: Tensor) -> Tensor:
+    """By how much a change strengthens small differences of light in a picture (1, 3, h, w): (h, w)."""
+    lit, brighter = (torch.cat(list(change(TensorRows(one))), -2) for one in (picture, picture + _LIGHTER))
+    return ((brighter - lit)[0] / _LIGHTER).square().mean(0).sqrt()
 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
@@ -272,11 +285,13 @@ def _looked_up(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
 
 
 def _controlled(
-    frame: Frame, change: Callable[[Rows], Iterator[Tensor]], lit: Lit, steadied: Tensor | None = None
+    frame: Frame,
+    change: Callable[[Rows], Iterator[Tensor]],
+    lit: Lit,
+    steadied: tuple[Rows, Tensor] | None = None,
 ) -> Frame:
     """A frame that is changed, but for what is to stay of it."""
     rows = SampleRows(frame.pixels, lit.wct2.device)
-    calm = None if steadied is None else TensorRows(steadied.to(lit.wct2.device))
-    bands = controlled(rows, lit.control, change, steadied=calm)
+    bands = controlled(rows, lit.control, change, steadied=steadied)
     dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
     return replace(frame, pixels=np.concatenate([samples(band, dtype).numpy() for band in bands]))

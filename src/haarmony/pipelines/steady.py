@@ -2,7 +2,8 @@
 
 A map that makes colours stronger makes noise stronger, and the eye sees noise that moves. So maps are applied
 to steadied frames, and what steadying took off is laid on again as it was: the transfer amplifies nothing
-that a frame's neighbours in time do not agree on, and the film keeps its own grain.
+that a frame's neighbours in time do not agree on, and the film keeps its own grain. What moves is never
+followed exactly, and trembles with the contrast that it is given: as much less of its grain makes up for it.
 
 A steadied frame is a mean over time along the motion (Dubois and Sabri, *Noise Reduction in Image Sequences
 Using Motion-Compensated Temporal Filtering*, IEEE Trans. Communications 1984), where a neighbour counts the
@@ -45,11 +46,17 @@ _STILL = 0.03
 _WHOLE = 0.999
 """The share that is 1, but for rounding."""
 
+_RESTING = 20
+"""Of a hundred places, those that are taken to change by noise alone."""
+
+_ROUNDING = 1 / 255**2
+"""Squares of what a place changes by at the least: all channels by half a level of 255."""
+
 _PLACE, _COARSE = 4, 8
 """Sides, in pixels, of a place and of what is coarse."""
 
-_FLOW_SIDE = 180
-"""Least height or width that motion is looked for at."""
+_FLOW_SIDE = 240
+"""Height or width, about, that motion is looked for at."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,33 @@ class _Long:
 
 _Line = Sequence[tuple[NDArray[Any], Callable[[], NDArray[Any]]]]
 """Frames, from the one next to some frame on, each with what finds the flow to it from the one before."""
+
+
+@dataclass(frozen=True)
+class Steady:
+    """A steadied frame.
+
+    Attributes:
+        picture: (1, 3, H, W) in [0, 1].
+        moves: (h, w) in [0, 1], how much its places move.
+    """
+
+    picture: Tensor
+    moves: Tensor
+
+    def kept(self, gain: Tensor) -> Tensor:
+        """How much of what steadying took off is to be laid on again, (H, W) in (0, 1], in main memory.
+
+        Args:
+            gain: (h, w) of the contrast, in the places.
+        """
+        places = 1 - self.moves * (1 - gain.cpu().clamp_min(1) ** -2)
+        size = self.picture.shape[-2], self.picture.shape[-1]
+        return torch.from_numpy(_enlarged(places.numpy(), _PLACE, size, 0))
+
+    def places(self) -> Tensor:
+        """A colour for each of its places, (1, 3, h, w)."""
+        return self.picture[..., ::_PLACE, ::_PLACE].contiguous()
 
 
 class Steadying:
@@ -107,8 +141,8 @@ class Steadying:
             self._moved[index] = _apart(before.pixels, pixels)
         self._coarse[index] = _coarse(SampleRows(pixels))
 
-    def at(self, index: int) -> Callable[[], Tensor]:
-        """What makes the frame of this number, steadied: (1, 3, H, W) in [0, 1], in any thread.
+    def at(self, index: int) -> Callable[[], Steady]:
+        """What makes the frame of this number, steadied, in any thread.
 
         Only later ones may be asked for next.
         """
@@ -134,9 +168,10 @@ class Steadying:
 
 def _steadied(
     pixels: NDArray[Any], near: Sequence[_Line], coarse: Tensor, far: Sequence[Tensor], long: _Long
-) -> Tensor:
+) -> Steady:
     height, width = pixels.shape[:2]
-    still = _still(pixels, long)
+    changes = _changes(pixels, long)
+    still = np.asarray((1.5 - changes / _STILL**2).clip(0, 1), np.float32)
     motions = cache(lambda: [pair for line in near for pair in _motions(line, (height, width))])
     steady = torch.empty(1, 3, height, width)
     bands = list(cuts(height, width, CACHED, _COARSE))
@@ -156,18 +191,38 @@ def _steadied(
     for top, bottom in bands:
         for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
             plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
-    return steady
+    next_to = [] if still.min() > _WHOLE else zip((-1, 1), near, strict=True)
+    steps = [way * line[0][1]() for way, line in next_to if line]
+    return Steady(steady, torch.from_numpy((1 - still) * _moves(changes, steps, width)))
 
 
-def _still(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
-    """How still the places (h, w) of a frame are in the frames about it, in [0, 1]."""
+def _changes(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
+    """How much the places (h, w) of a frame change in the frames about it: squares of values in [0, 1]."""
     full = np.iinfo(pixels.dtype).max
     strayed = _places(pixels) - _places(long.total) / long.count
     apart = np.square(strayed / full).sum(-1)
     if long.moved:
         # half of the difference of two frames is the noise of each
         apart += cv2.dilate(np.mean(long.moved, 0), np.ones((3, 3))) / (2 * full**2)
-    return np.asarray((1.5 - apart / _STILL**2).clip(0, 1), np.float32)
+    return np.asarray(apart, np.float32)
+
+
+def _moves(changes: NDArray[Any], steps: Sequence[NDArray[Any]], width: int) -> NDArray[Any]:
+    """How much the places (h, w) move, in [0, 1]: by their flow, or by changing more than noise makes them.
+
+    Args:
+        changes: from `_changes`.
+        steps: flows over a frame's time; what noise makes them find is not the same in all.
+        width: of the frame, in pixels.
+    """
+    noise = np.percentile(changes, _RESTING) + _ROUNDING
+    moves = (changes / (2 * noise) - 1).clip(0, 1)
+    if steps:
+        moved = np.mean(steps, 0)
+        speed = np.sqrt(np.square(moved).sum(-1)) * (width / moved.shape[1])
+        speed = cv2.resize(speed, changes.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        moves = np.maximum(moves, (2 * speed - 1).clip(0, 1))
+    return np.asarray(moves, np.float32)
 
 
 def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -189,20 +244,31 @@ def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any],
 
 
 def _far_mean(here: Tensor, far: Sequence[Tensor]) -> Tensor:
-    total, shares = here.clone(), torch.ones_like(here[:, :1])
-    for other in far:
-        apart = (other - here).square().sum(1, keepdim=True)
-        apart = F.max_pool2d(apart, 3, stride=1, padding=1)
-        share = torch.exp(apart / (-2 * _COARSE_ALIKE**2))
-        total.addcmul_(other, share)
-        shares += share
-    return total / shares
+    if not far:
+        return here
+    others = torch.cat(list(far))
+    apart = _greatest((others - here).square_().sum(1, keepdim=True))
+    shares = apart.mul_(-0.5 / _COARSE_ALIKE**2).exp_()
+    total = here + others.mul_(shares).sum(0, keepdim=True)
+    return total / (1 + shares.sum(0, keepdim=True))
+
+
+def _greatest(maps: Tensor) -> Tensor:
+    """Of each place and those next to it; several times as fast as max-pooling."""
+    for axis in (-2, -1):
+        whole = maps
+        maps = whole.clone()
+        count = whole.shape[axis] - 1
+        for here, there in ((0, 1), (1, 0)):
+            part = maps.narrow(axis, here, count)
+            torch.maximum(part, whole.narrow(axis, there, count), out=part)
+    return maps
 
 
 def _small_grey(pixels: NDArray[Any]) -> NDArray[Any]:
     eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
     height, width = eight.shape[:2]
-    factor = max(1, min(height, width) // _FLOW_SIDE)
+    factor = max(1, round(min(height, width) / _FLOW_SIDE))
     size = max(1, width // factor), max(1, height // factor)
     return np.asarray(cv2.resize(grey(eight), size, interpolation=cv2.INTER_AREA))
 
