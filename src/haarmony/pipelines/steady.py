@@ -3,7 +3,7 @@
 A map that makes colours stronger makes noise stronger, and the eye sees noise that moves. So maps are applied
 to steadied frames, and what steadying took off is laid on again as it was: the transfer amplifies nothing
 that a frame's neighbours in time do not agree on, and the film keeps its own grain. What moves is never
-followed exactly, and trembles with the contrast that it is given: as much less of its grain makes up for it.
+followed exactly, and trembles with the contrast that it is given: less of its grain makes up for it.
 
 A steadied frame is a mean over time along the motion (Dubois and Sabri, *Noise Reduction in Image Sequences
 Using Motion-Compensated Temporal Filtering*, IEEE Trans. Communications 1984), where a neighbour counts the
@@ -47,10 +47,10 @@ _WHOLE = 0.999
 """The share that is 1, but for rounding."""
 
 _RESTING = 20
-"""Of a hundred places, those that are taken to change by noise alone."""
+"""Of a hundred places, those that are taken to differ by noise alone."""
 
 _ROUNDING = 1 / 255**2
-"""Squares of what a place changes by at the least: all channels by half a level of 255."""
+"""Square of what a place differs by at the least."""
 
 _PLACE, _COARSE = 4, 8
 """Sides, in pixels, of a place and of what is coarse."""
@@ -92,11 +92,11 @@ class Steady:
 
     Attributes:
         picture: (1, 3, H, W) in [0, 1].
-        moves: (h, w) in [0, 1], how much its places move.
+        trembles: (h, w) in [0, 1], how much its places move as nothing could follow.
     """
 
     picture: Tensor
-    moves: Tensor
+    trembles: Tensor
 
     def kept(self, gain: Tensor) -> Tensor:
         """How much of what steadying took off is to be laid on again, (H, W) in (0, 1], in main memory.
@@ -104,7 +104,7 @@ class Steady:
         Args:
             gain: (h, w) of the contrast, in the places.
         """
-        places = 1 - self.moves * (1 - gain.cpu().clamp_min(1) ** -2)
+        places = 1 - self.trembles * (1 - gain.cpu().clamp_min(1) ** -2)
         size = self.picture.shape[-2], self.picture.shape[-1]
         return torch.from_numpy(_enlarged(places.numpy(), _PLACE, size, 0))
 
@@ -173,7 +173,7 @@ def _steadied(
     changes = _changes(pixels, long)
     still = np.asarray((1.5 - changes / _STILL**2).clip(0, 1), np.float32)
     motions = cache(lambda: [pair for line in near for pair in _motions(line, (height, width))])
-    steady = torch.empty(1, 3, height, width)
+    steady, left_over = torch.empty(1, 3, height, width), changes.copy()
     bands = list(cuts(height, width, CACHED, _COARSE))
     for top, bottom in bands:
         into = steady[0, :, top:bottom]
@@ -184,16 +184,17 @@ def _steadied(
         left, right = _moving(share)
         if left < right:
             part = into[..., left:right]
-            near_mean = _near_mean(pixels, motions(), np.s_[top:bottom, left:right])
+            near_mean, apart = _near_mean(pixels, motions(), np.s_[top:bottom, left:right])
             part[:] = near_mean.lerp_(part, share[:, left:right])
+            left_over[top // _PLACE :, left // _PLACE :][: len(apart), : apart.shape[1]] = apart
     moving = 1 - F.avg_pool2d(torch.from_numpy(still)[None], _COARSE // _PLACE, ceil_mode=True)
     off = ((_far_mean(coarse, far) - _coarse(TensorRows(steady)))[0] * moving).numpy()
     for top, bottom in bands:
         for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
             plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
-    next_to = [] if still.min() > _WHOLE else zip((-1, 1), near, strict=True)
-    steps = [way * line[0][1]() for way, line in next_to if line]
-    return Steady(steady, torch.from_numpy((1 - still) * _moves(changes, steps, width)))
+    noise = np.percentile(left_over, _RESTING) + _ROUNDING
+    trembles = (1 - still) * (left_over / (2 * noise) - 1).clip(0, 1)
+    return Steady(steady, torch.from_numpy(np.asarray(trembles, np.float32)))
 
 
 def _changes(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
@@ -205,24 +206,6 @@ def _changes(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
         # half of the difference of two frames is the noise of each
         apart += cv2.dilate(np.mean(long.moved, 0), np.ones((3, 3))) / (2 * full**2)
     return np.asarray(apart, np.float32)
-
-
-def _moves(changes: NDArray[Any], steps: Sequence[NDArray[Any]], width: int) -> NDArray[Any]:
-    """How much the places (h, w) move, in [0, 1]: by their flow, or by changing more than noise makes them.
-
-    Args:
-        changes: from `_changes`.
-        steps: flows over a frame's time; what noise makes them find is not the same in all.
-        width: of the frame, in pixels.
-    """
-    noise = np.percentile(changes, _RESTING) + _ROUNDING
-    moves = (changes / (2 * noise) - 1).clip(0, 1)
-    if steps:
-        moved = np.mean(steps, 0)
-        speed = np.sqrt(np.square(moved).sum(-1)) * (width / moved.shape[1])
-        speed = cv2.resize(speed, changes.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        moves = np.maximum(moves, (2 * speed - 1).clip(0, 1))
-    return np.asarray(moves, np.float32)
 
 
 def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -283,22 +266,29 @@ def _moving(share: Tensor) -> tuple[int, int]:
 
 def _near_mean(
     pixels: NDArray[Any], near: Sequence[tuple[NDArray[Any], NDArray[Any]]], part: tuple[slice, slice]
-) -> Tensor:
-    """A part (3, h, w) of the mean of a frame and those near it, which come with the flow to them."""
+) -> tuple[Tensor, NDArray[Any]]:
+    """The mean of a frame and those near it, which come with the flow to them, in a part of it.
+
+    Returns:
+        The mean (3, H, W), and (h, w) what the places of the frames differ by, squared.
+    """
     (top, bottom), (left, right) = ((one.start, one.stop) for one in part)
-    height = len(pixels)
+    height, full = len(pixels), np.iinfo(pixels.dtype).max
     first, last = max(0, top - _PLACE), min(height, bottom + _PLACE)
     here = planes(pixels[part])[0]
     total, shares = here.clone(), torch.ones_like(here[0])
+    differs = []
     for frame, lines in near:
         other = sampled(frame, _at_rows(lines[:, left:right], height, first, last))
-        alike = _alike(other, pixels[first:last, left:right])
+        apart = _apart(other, pixels[first:last, left:right]) / full**2
+        differs.append(apart[(top - first) // _PLACE :][: -(-(bottom - top) // _PLACE)])
+        alike = np.exp(apart / (-2 * _ALIKE**2))
         share = torch.from_numpy(_enlarged(alike, _PLACE, shares.shape, top - first))
         shares += share
-        share /= np.iinfo(pixels.dtype).max
+        share /= full
         for mean, plane in zip(total, cv2.split(other[top - first : bottom - first]), strict=True):
             mean.addcmul_(torch.from_numpy(plane).float(), share)
-    return total.div_(shares)
+    return total.div_(shares), np.mean(differs, 0)
 
 
 def _at_rows(lines: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
@@ -311,11 +301,6 @@ def _at_rows(lines: NDArray[Any], height: int, first: int, last: int) -> NDArray
     places = torch.from_numpy(weights.clip(0).astype(np.float32)) @ known
     places[:, 1::2] += torch.from_numpy(rows.astype(np.float32))[:, None]
     return places.view(len(rows), -1, 2).numpy()
-
-
-def _alike(other: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
-    """How much each place of one band counts for another, in (0, 1]."""
-    return np.asarray(np.exp(_apart(other, pixels) / (-2 * (_ALIKE * np.iinfo(pixels.dtype).max) ** 2)))
 
 
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
