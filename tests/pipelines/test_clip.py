@@ -20,6 +20,7 @@ from haarmony.media.lut import Lut, identity, interpolate
 from haarmony.media.mask import Mask
 from haarmony.methods.recipe import Recipe
 from haarmony.methods.wct2 import WCT2
+from haarmony.pipelines import lit_frames
 from haarmony.pipelines.clip import transfer_film
 from haarmony.pipelines.control import PLAIN, Control
 from haarmony.pipelines.lit import settled
@@ -79,6 +80,27 @@ def test_frames_of_a_shot_are_in_one_light_and_a_cut_is_sharp(model: WCT2) -> No
     assert alike(frames[:10])
     assert alike(frames[10:])
     assert mean_step(frames[9], frames[10]) > 10
+
+
+@pytest.mark.parametrize("options", [{}, {"strength": 0.6}, {"control": PLAIN}])
+def test_frames_that_are_decoded_together_are_as_they_are_alone(
+    model: WCT2, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    film = Moving(shot(0, 11) + [frame // 2 for frame in shot(2, 9)])
+    alone = lit(film, model, path="network", **options)
+    sizes: list[int] = []
+    render = lit_frames.rendered
+    monkeypatch.setattr(lit_frames, "_most_together", lambda device: 4)
+    monkeypatch.setattr(
+        lit_frames,
+        "rendered",
+        lambda wct2, rows, **how: sizes.append(len(rows.rows(0, 1))) or render(wct2, rows, **how),
+    )
+    for start in (0, 6):
+        together = lit(film, model, path="network", start=start, **options)
+        assert len(together) == 20 - start
+        assert max(np.abs(a.astype(int) - b).max() for a, b in zip(alone[start:], together, strict=True)) <= 1
+    assert max(sizes) == 4
 
 
 def test_noise_makes_a_film_flicker_less_than_photos(model: WCT2) -> None:

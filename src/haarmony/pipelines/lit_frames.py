@@ -30,19 +30,20 @@ from torch import Tensor
 from haarmony.carry import Evidence, RegionFields, apply_field, guided_fields, held, mean_evidence
 from haarmony.media.ahead import ahead
 from haarmony.media.film import Film, Frame
-from haarmony.methods.sites import blend
+from haarmony.methods.sites import Maps, blend
 from haarmony.methods.wct2 import carried_weights
 from haarmony.pipelines.control import controlled
 from haarmony.pipelines.exposure import UsualRows, exposed
 from haarmony.pipelines.lit import STEP, Lit
 from haarmony.pipelines.memory import budget, tile_side
 from haarmony.pipelines.places import ABOUT, small
-from haarmony.pipelines.rows import Rows, SampleRows, TensorRows, passes, reduced, samples
+from haarmony.pipelines.rows import Rows, SampleRows, StackedRows, TensorRows, passes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
 from haarmony.pipelines.shot_plans import ShotPlans
 from haarmony.pipelines.spans import Span, spans
 from haarmony.pipelines.steady import FAR, Steady, Steadying
 from haarmony.pipelines.tiles import rendered
+from haarmony.regions import Regions
 from haarmony.side_by_side import side_by_side
 
 Placed = Iterable[tuple[Frame, Span]]
@@ -55,6 +56,9 @@ _KNOTS = round(2 * SMOOTH / STEP)
 
 _LIGHTER = 0.01
 """Step of light, of values in [0, 1], that the gain of contrast is measured by."""
+
+_BATCH = 8
+"""Frames with the same maps that the network decodes at a time on a GPU, at most."""
 
 _SIDE_BY_SIDE = 4
 """Frames that are made at a time, at most: each holds a picture or two."""
@@ -237,10 +241,10 @@ def _mapped(
 
     change = partial(_exposed, mapped, exposure)
     if steadied is None:
-        return _controlled(frame, change, lit)
+        return _controlled([frame], change, lit)[0]
     calm, device = steadied(), lit.wct2.device
     kept = calm.kept(_contrast_gain(change, calm.places().to(device))).to(device)
-    return _controlled(frame, change, lit, (TensorRows(calm.picture.to(device)), kept))
+    return _controlled([frame], change, lit, (TensorRows(calm.picture.to(device)), kept))[0]
 
 
 def _contrast_gain(change: Callable[[Rows], Iterator[Tensor]], picture: Tensor) -> Tensor:
@@ -251,16 +255,40 @@ def _contrast_gain(change: Callable[[Rows], Iterator[Tensor]], picture: Tensor) 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the network."""
+    most = _most_together(lit.wct2.device)
     for _, plans, frames in _by_shot(placed, lit):
-        for frame, span in frames:
-            if frame.index < start:
-                continue
-            memory = budget(lit.ways.max_memory, lit.wct2.device)
-            side = tile_side(lit.wct2.network, frame.pixels.shape[1], memory)
-            maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
-            regions = plans.places.of(frame.index)
+        wanted = (pair for pair in frames if pair[0].index >= start)
+        for batch, maps, regions, exposure in _together(wanted, plans, most):
+            memory = budget(lit.ways.max_memory, lit.wct2.device) // len(batch)
+            side = tile_side(lit.wct2.network, batch[0].pixels.shape[1], memory)
             render = partial(rendered, lit.wct2, maps=maps, strength=lit.strength, regions=regions, side=side)
-            yield _controlled(frame, partial(_exposed, render, span.exposure(frame.index)), lit)
+            yield from _controlled(batch, partial(_exposed, render, exposure), lit)
+
+
+def _most_together(device: torch.device) -> int:
+    return _BATCH if device.type == "cuda" else 1
+
+
+def _together(
+    placed: Placed, plans: ShotPlans, most: int
+) -> Iterator[tuple[list[Frame], Maps, Regions | None, float]]:
+    """Frames that follow each other and are changed alike, so many at most, and what they are changed by."""
+    batch: list[Frame] = []
+    alike: tuple[Maps, Regions | None, float] | None = None
+    for frame, span in placed:
+        maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
+        here = maps, plans.places.of(frame.index), span.exposure(frame.index)
+        if alike and (len(batch) == most or not _same(alike, here)):
+            yield batch, *alike
+            batch = []
+        batch.append(frame)
+        alike = here
+    if alike:
+        yield batch, *alike
+
+
+def _same(one: tuple[Maps, Regions | None, float], other: tuple[Maps, Regions | None, float]) -> bool:
+    return one[0] is other[0] and one[1] is other[1] and one[2] == other[2]
 
 
 def _exposed(render: Callable[[Rows], Iterator[Tensor]], exposure: float, rows: Rows) -> Iterator[Tensor]:
@@ -285,13 +313,19 @@ def _looked_up(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
 
 
 def _controlled(
-    frame: Frame,
+    frames: Sequence[Frame],
     change: Callable[[Rows], Iterator[Tensor]],
     lit: Lit,
     steadied: tuple[Rows, Tensor] | None = None,
-) -> Frame:
-    """A frame that is changed, but for what is to stay of it."""
-    rows = SampleRows(frame.pixels, lit.wct2.device)
-    bands = controlled(rows, lit.control, change, steadied=steadied)
-    dtype = torch.uint8 if frame.pixels.dtype.itemsize == 1 else torch.uint16
-    return replace(frame, pixels=np.concatenate([samples(band, dtype).numpy() for band in bands]))
+) -> list[Frame]:
+    """Frames that are changed, but for what is to stay of them."""
+    rows = StackedRows([SampleRows(frame.pixels, lit.wct2.device) for frame in frames])
+    dtype = torch.uint8 if frames[0].pixels.dtype.itemsize == 1 else torch.uint16
+    bands = [
+        [samples(one[None], dtype).numpy() for one in band]
+        for band in controlled(rows, lit.control, change, steadied=steadied)
+    ]
+    return [
+        replace(frame, pixels=np.concatenate(parts))
+        for frame, parts in zip(frames, zip(*bands, strict=True), strict=True)
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -90,6 +90,33 @@ class SampleRows:
     def rows(self, top: int, bottom: int) -> Tensor:
         """These rows, as floats."""
         return planes(self.pixels[top:bottom], self.device)
+
+
+@dataclass(frozen=True)
+class StackedRows:
+    """Pictures of one size as a batch: their rows are (N, 3, rows, width)."""
+
+    pictures: Sequence[Rows]
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.pictures[0].height
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.pictures[0].width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pictures are."""
+        return self.pictures[0].device
+
+    def rows(self, top: int, bottom: int) -> Tensor:
+        """These rows of all of them."""
+        bands = [picture.rows(top, bottom) for picture in self.pictures]
+        return torch.cat(bands) if len(bands) > 1 else bands[0]
 
 
 @dataclass(frozen=True)
