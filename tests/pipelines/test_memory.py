@@ -3,7 +3,7 @@ import pytest
 
 from haarmony.errors import InputError
 from haarmony.networks.compact import Compact
-from haarmony.pipelines.memory import TILE_BYTES, budget, fits, tile_side
+from haarmony.pipelines.memory import GPU_TILE_BYTES, TILE_BYTES, budget, fits, tile_side, together
 from haarmony.pipelines.rows import CPU
 
 
@@ -38,3 +38,14 @@ def test_a_picture_in_one_piece() -> None:
     memory = 1000 * network.bytes_per_pixel + network.bytes_aside
     assert fits(network, 1000, memory)
     assert not fits(network, 1001, memory)
+
+
+def test_as_many_pictures_together_as_fit_in_one_piece_each() -> None:
+    network, pixels = Compact(), 1280 * 720
+    counts = [together(network, pixels, megabytes << 20) for megabytes in (-1, 0, 1000, 4000, 1 << 20)]
+    assert counts == sorted(counts)
+    assert counts[:2] == [1, 1]
+    assert counts[-1] > counts[2]
+    assert counts[-1] * pixels * network.bytes_per_pixel <= GPU_TILE_BYTES
+    for count, megabytes in zip(counts[2:4], (1000, 4000), strict=True):
+        assert count == 1 or fits(network, count * pixels, megabytes << 20)

@@ -69,21 +69,34 @@ PLAIN = Control()
 """Nothing but the transfer."""
 
 
+@dataclass(frozen=True)
+class Steadied:
+    """A frame without what changes at random in time.
+
+    Attributes:
+        rows: as its neighbours in time agree on it.
+        kept: (H, W) in (0, 1], how much of the rest is laid on again; where little is, coarser texture counts
+            as grain.
+    """
+
+    rows: Rows
+    kept: Tensor
+
+
 def controlled(
     content: Rows,
     control: Control,
     transfer: Callable[[Rows], Iterator[Tensor]],
     *,
-    steadied: tuple[Rows, Tensor] | None = None,
+    steadied: Steadied | None = None,
 ) -> Iterator[Tensor]:
     """The bands of a transfer under control.
 
     Args:
         content: the picture.
         control: what stays of it.
-        transfer: from rows to the bands of the result, from the top, (1, 3, rows, width).
-        steadied: the picture as its neighbours in time agree on it: what it lacks is grain too. Then how much
-            of that is kept, (H, W) in (0, 1]. Where little is, coarser texture counts as grain.
+        transfer: from rows to the bands of the result, from the top, (B, 3, rows, width).
+        steadied: of a film: what the picture lacks there is grain too.
 
     Raises:
         InputError: for a mask that is not of the picture's size, or has no white.
@@ -93,7 +106,7 @@ def controlled(
     )
     source = content
     if control.grain:
-        source = Smooth(content) if steadied is None else Smooth(*steadied)
+        source = Smooth(content) if steadied is None else Smooth(steadied.rows, steadied.kept)
     top = 0
     for band in transfer(source):
         bottom = top + band.shape[-2]
@@ -102,7 +115,7 @@ def controlled(
             smooth = source.rows(top, bottom)
             grained = before
             if steadied is not None:
-                grained = torch.lerp(steadied[0].rows(top, bottom), before, steadied[1][top:bottom])
+                grained = torch.lerp(steadied.rows.rows(top, bottom), before, steadied.kept[top:bottom])
             band = band + grain_gain(smooth, band) * (grained - smooth)
         if control.preserve == "luminance":
             band = with_luminosity(band, before)
@@ -115,7 +128,10 @@ def controlled(
 
 
 class Smooth(RowsOf):
-    """A picture without its grain, as `Rows`; the band that was read last is kept."""
+    """A picture without its grain, as `Rows`; the band that was read last is kept.
+
+    Texture up to a contrast of `GRAIN_CONTRAST` is grain, over `kept` (H, W) where that is given.
+    """
 
     def __init__(self, picture: Rows, kept: Tensor | None = None) -> None:
         super().__init__(picture)

@@ -32,10 +32,10 @@ from haarmony.media.ahead import ahead
 from haarmony.media.film import Film, Frame
 from haarmony.methods.sites import Maps, blend
 from haarmony.methods.wct2 import carried_weights
-from haarmony.pipelines.control import controlled
+from haarmony.pipelines.control import Steadied, controlled
 from haarmony.pipelines.exposure import UsualRows, exposed
 from haarmony.pipelines.lit import STEP, Lit
-from haarmony.pipelines.memory import budget, tile_side
+from haarmony.pipelines.memory import budget, tile_side, together
 from haarmony.pipelines.places import ABOUT, small
 from haarmony.pipelines.rows import Rows, SampleRows, StackedRows, TensorRows, passes, reduced, samples
 from haarmony.pipelines.shot_looks import ShotLooks
@@ -58,7 +58,7 @@ _LIGHTER = 0.01
 """Step of light, of values in [0, 1], that the gain of contrast is measured by."""
 
 _BATCH = 8
-"""Frames with the same maps that the network decodes at a time on a GPU, at most."""
+"""Frames with the same maps, without masks, that the network decodes at a time on a GPU, at most."""
 
 _SIDE_BY_SIDE = 4
 """Frames that are made at a time, at most: each holds a picture or two."""
@@ -244,7 +244,7 @@ def _mapped(
         return _controlled([frame], change, lit)[0]
     calm, device = steadied(), lit.wct2.device
     kept = calm.kept(_contrast_gain(change, calm.places().to(device))).to(device)
-    return _controlled([frame], change, lit, (TensorRows(calm.picture.to(device)), kept))[0]
+    return _controlled([frame], change, lit, Steadied(TensorRows(calm.picture.to(device)), kept))[0]
 
 
 def _contrast_gain(change: Callable[[Rows], Iterator[Tensor]], picture: Tensor) -> Tensor:
@@ -255,36 +255,53 @@ def _contrast_gain(change: Callable[[Rows], Iterator[Tensor]], picture: Tensor) 
 
 def _decoded(placed: Placed, lit: Lit, start: int) -> Iterator[Frame]:
     """Frames by the network."""
-    most = _most_together(lit.wct2.device)
+    network = lit.wct2.network
     for _, plans, frames in _by_shot(placed, lit):
         wanted = (pair for pair in frames if pair[0].index >= start)
-        for batch, maps, regions, exposure in _together(wanted, plans, most):
-            memory = budget(lit.ways.max_memory, lit.wct2.device) // len(batch)
-            side = tile_side(lit.wct2.network, batch[0].pixels.shape[1], memory)
+        for batch, maps, regions, exposure in _together(wanted, plans, lit):
+            size = batch[0].pixels.shape[:2]
+            if len(batch) > 1:
+                side = -(-max(size) // network.stride) * network.stride
+            else:
+                side = tile_side(network, size[1], budget(lit.ways.max_memory, lit.wct2.device))
             render = partial(rendered, lit.wct2, maps=maps, strength=lit.strength, regions=regions, side=side)
             yield from _controlled(batch, partial(_exposed, render, exposure), lit)
 
 
-def _most_together(device: torch.device) -> int:
-    return _BATCH if device.type == "cuda" else 1
-
-
 def _together(
-    placed: Placed, plans: ShotPlans, most: int
+    placed: Placed, plans: ShotPlans, lit: Lit
 ) -> Iterator[tuple[list[Frame], Maps, Regions | None, float]]:
-    """Frames that follow each other and are changed alike, so many at most, and what they are changed by."""
+    """Frames that follow each other and are changed alike, and what they are changed by.
+
+    Batches end at the same frames wherever one starts.
+    """
     batch: list[Frame] = []
     alike: tuple[Maps, Regions | None, float] | None = None
+    most = 0
     for frame, span in placed:
+        most = most or _most_together(lit, frame)
         maps = plans.maps(span, frame.index, plans.schedule.at(frame.time))
         here = maps, plans.places.of(frame.index), span.exposure(frame.index)
-        if alike and (len(batch) == most or not _same(alike, here)):
+        if alike and not _same(alike, here):
             yield batch, *alike
             batch = []
         batch.append(frame)
         alike = here
+        if (frame.index + 1) % most == 0:
+            yield batch, *alike
+            batch, alike = [], None
     if alike:
         yield batch, *alike
+
+
+def _most_together(lit: Lit, frame: Frame) -> int:
+    """How many frames like one are decoded at a time: a power of two, which divides segments of films."""
+    if lit.wct2.device.type != "cuda":
+        return 1
+    height, width = frame.pixels.shape[:2]
+    memory = budget(lit.ways.max_memory, lit.wct2.device)
+    count = min(_BATCH, together(lit.wct2.network, height * width, memory))
+    return 1 << (count.bit_length() - 1)
 
 
 def _same(one: tuple[Maps, Regions | None, float], other: tuple[Maps, Regions | None, float]) -> bool:
@@ -316,7 +333,7 @@ def _controlled(
     frames: Sequence[Frame],
     change: Callable[[Rows], Iterator[Tensor]],
     lit: Lit,
-    steadied: tuple[Rows, Tensor] | None = None,
+    steadied: Steadied | None = None,
 ) -> list[Frame]:
     """Frames that are changed, but for what is to stay of them."""
     rows = StackedRows([SampleRows(frame.pixels, lit.wct2.device) for frame in frames])

@@ -43,6 +43,12 @@ def fits(network: WaveletAutoencoder, pixels: int, memory: int) -> bool:
     return network.bytes_per_pixel * pixels + network.bytes_aside <= memory
 
 
+def together(network: WaveletAutoencoder, pixels: int, memory: int) -> int:
+    """How many pictures of so many pixels can be transferred at once, each in one piece; one at the least."""
+    room = min(memory - network.bytes_aside, GPU_TILE_BYTES)
+    return max(1, room // ((network.bytes_per_pixel + _BAND_BYTES) * pixels))
+
+
 def tile_side(network: WaveletAutoencoder, width: int, memory: int) -> int:
     """The side of the largest tile, without its halo, of a picture of this width that so many bytes allow.
 

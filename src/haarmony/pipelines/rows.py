@@ -41,7 +41,7 @@ class Rows(Protocol):
     def device(self) -> torch.device: ...  # noqa: D102
 
     def rows(self, top: int, bottom: int) -> Tensor:
-        """The rows from `top` up to `bottom`, (1, 3, bottom - top, width) in [0, 1]."""
+        """The rows from `top` up to `bottom`, (B, 3, bottom - top, width) in [0, 1]."""
 
 
 @dataclass(frozen=True)

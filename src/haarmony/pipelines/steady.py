@@ -2,8 +2,8 @@
 
 A map that makes colours stronger makes noise stronger, and the eye sees noise that moves. So maps are applied
 to steadied frames, and what steadying took off is laid on again as it was: the transfer amplifies nothing
-that a frame's neighbours in time do not agree on, and the film keeps its own grain. What moves is never
-followed exactly, and trembles with the contrast that it is given: less of its grain makes up for it.
+that a frame's neighbours in time do not agree on, and the film keeps its own grain. What moves as nothing
+can follow trembles with the contrast that it is given: there, less is laid on.
 
 A steadied frame is a mean over time along the motion (Dubois and Sabri, *Noise Reduction in Image Sequences
 Using Motion-Compensated Temporal Filtering*, IEEE Trans. Communications 1984), where a neighbour counts the
@@ -47,7 +47,9 @@ _WHOLE = 0.999
 """The share that is 1, but for rounding."""
 
 _RESTING = 20
-"""Of a hundred places, those that are taken to differ by noise alone."""
+"""Of a hundred places with noise, those that differ by it alone."""
+
+_TINY = 1e-9
 
 _ROUNDING = 1 / 255**2
 """Square of what a place differs by at the least."""
@@ -109,7 +111,7 @@ class Steady:
         return torch.from_numpy(_enlarged(places.numpy(), _PLACE, size, 0))
 
     def places(self) -> Tensor:
-        """A colour for each of its places, (1, 3, h, w)."""
+        """A colour for each of its places, (1, 3, h, w): that of a corner, which does for the light."""
         return self.picture[..., ::_PLACE, ::_PLACE].contiguous()
 
 
@@ -192,8 +194,7 @@ def _steadied(
     for top, bottom in bands:
         for plane, cells in zip(steady[0, :, top:bottom], off, strict=True):
             plane += torch.from_numpy(_enlarged(cells, _COARSE, plane.shape, top))
-    noise = np.percentile(left_over, _RESTING) + _ROUNDING
-    trembles = (1 - still) * (left_over / (2 * noise) - 1).clip(0, 1)
+    trembles = (1 - still) * (left_over / (2 * _noise(left_over)) - 1).clip(0, 1)
     return Steady(steady, torch.from_numpy(np.asarray(trembles, np.float32)))
 
 
@@ -206,6 +207,12 @@ def _changes(pixels: NDArray[Any], long: _Long) -> NDArray[Any]:
         # half of the difference of two frames is the noise of each
         apart += cv2.dilate(np.mean(long.moved, 0), np.ones((3, 3))) / (2 * full**2)
     return np.asarray(apart, np.float32)
+
+
+def _noise(left_over: NDArray[Any]) -> float:
+    """What places differ by where motion is followed; what is black, burnt or repeated differs by nothing."""
+    noisy = left_over[left_over > _ROUNDING]
+    return float(np.percentile(noisy, _RESTING)) if len(noisy) else _ROUNDING
 
 
 def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
@@ -270,25 +277,33 @@ def _near_mean(
     """The mean of a frame and those near it, which come with the flow to them, in a part of it.
 
     Returns:
-        The mean (3, H, W), and (h, w) what the places of the frames differ by, squared.
+        The mean (3, H, W), and (h, w) half of what the places differ by from those that show them, squared.
     """
     (top, bottom), (left, right) = ((one.start, one.stop) for one in part)
     height, full = len(pixels), np.iinfo(pixels.dtype).max
     first, last = max(0, top - _PLACE), min(height, bottom + _PLACE)
     here = planes(pixels[part])[0]
     total, shares = here.clone(), torch.ones_like(here[0])
-    differs = []
+    differs, seen = np.zeros(()), np.full((), _TINY)
     for frame, lines in near:
-        other = sampled(frame, _at_rows(lines[:, left:right], height, first, last))
+        at = _at_rows(lines[:, left:right], height, first, last)
+        other = sampled(frame, at)
         apart = _apart(other, pixels[first:last, left:right]) / full**2
-        differs.append(apart[(top - first) // _PLACE :][: -(-(bottom - top) // _PLACE)])
+        shown = _shown(at[::_PLACE, ::_PLACE], pixels.shape)
+        differs, seen = differs + apart * shown, seen + shown
         alike = np.exp(apart / (-2 * _ALIKE**2))
         share = torch.from_numpy(_enlarged(alike, _PLACE, shares.shape, top - first))
         shares += share
         share /= full
         for mean, plane in zip(total, cv2.split(other[top - first : bottom - first]), strict=True):
             mean.addcmul_(torch.from_numpy(plane).float(), share)
-    return total.div_(shares), np.mean(differs, 0)
+    row = (top - first) // _PLACE
+    return total.div_(shares), (differs / (2 * seen))[row : row - (top - bottom) // _PLACE]
+
+
+def _shown(at: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    """Whether coordinates (h, w, 2) lie within a frame (H, W, ...)."""
+    return np.asarray(((at >= 0) & (at <= (size[1] - 1, size[0] - 1))).all(-1))
 
 
 def _at_rows(lines: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
