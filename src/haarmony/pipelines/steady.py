@@ -216,21 +216,13 @@ def _noise(left_over: NDArray[Any]) -> float:
 
 
 def _motions(line: _Line, size: tuple[int, int]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    """The frames of a line, each with lines (h, W, 2) of where it shows what is here at every column.
-
-    That is column and row in pixels, less the row that the line itself is at.
-    """
+    """The frames of a line, each with how far (h, w, 2) what is here has moved, column and row, in pixels."""
     height, width = size
     moved: NDArray[Any] | None = None
     for pixels, step in line:
         moved = step() if moved is None else moved + sampled(step(), places(moved))
         rows, columns = moved.shape[:2]
-        scale = np.array([width / columns, height / rows], np.float32)
-        lines: NDArray[Any] = np.asarray(
-            cv2.resize(moved * scale, (width, rows), interpolation=cv2.INTER_LINEAR)
-        )
-        lines[..., 0] += np.arange(width, dtype=np.float32)
-        yield pixels, lines
+        yield pixels, moved * np.array([width / columns, height / rows], np.float32)
 
 
 def _far_mean(here: Tensor, far: Sequence[Tensor]) -> Tensor:
@@ -285,8 +277,8 @@ def _near_mean(
     here = planes(pixels[part])[0]
     total, shares = here.clone(), torch.ones_like(here[0])
     differs, seen = np.zeros(()), np.full((), _TINY)
-    for frame, lines in near:
-        at = _at_rows(lines[:, left:right], height, first, last)
+    for frame, moved in near:
+        at = _there(moved, pixels.shape, np.s_[first:last, left:right])
         other = sampled(frame, at)
         apart = _apart(other, pixels[first:last, left:right]) / full**2
         shown = _shown(at[::_PLACE, ::_PLACE], pixels.shape)
@@ -306,16 +298,19 @@ def _shown(at: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
     return np.asarray(((at >= 0) & (at <= (size[1] - 1, size[0] - 1))).all(-1))
 
 
-def _at_rows(lines: NDArray[Any], height: int, first: int, last: int) -> NDArray[Any]:
-    """The places in the rows from `first` to `last` of a height: see `_motions`."""
-    rows = np.arange(first, last)
-    at = ((rows + 0.5) * (len(lines) / height) - 0.5).clip(0, len(lines) - 1)
-    top = int(at[0])
-    weights = 1 - np.abs(at[:, None] - np.arange(top, int(np.ceil(at[-1])) + 1))
-    known = torch.from_numpy(lines[top : top + weights.shape[1]]).flatten(1)
-    places = torch.from_numpy(weights.clip(0).astype(np.float32)) @ known
-    places[:, 1::2] += torch.from_numpy(rows.astype(np.float32))[:, None]
-    return places.view(len(rows), -1, 2).numpy()
+def _there(moved: NDArray[Any], size: tuple[int, ...], part: tuple[slice, slice]) -> NDArray[Any]:
+    """Where a part of a frame (H, W, ...) has moved to, coordinates (h, w, 2); see `_motions`."""
+    (height, width), (down, across) = size[:2], part
+    rows, columns = np.arange(down.start, down.stop), np.arange(across.start, across.stop)
+    at = ((rows + 0.5) * (len(moved) / height) - 0.5).clip(0, len(moved) - 1)
+    top, bottom = int(at[0]), int(np.ceil(at[-1])) + 1
+    wide = cv2.resize(moved[top:bottom], (width, bottom - top), interpolation=cv2.INTER_LINEAR)
+    known = torch.from_numpy(np.ascontiguousarray(wide[:, across])).flatten(1)
+    weights = (1 - np.abs(at[:, None] - np.arange(top, bottom))).clip(0).astype(np.float32)
+    there = (torch.from_numpy(weights) @ known).view(len(rows), len(columns), 2).numpy()
+    there[..., 0] += columns.astype(np.float32)
+    there[..., 1] += rows.astype(np.float32)[:, None]
+    return np.asarray(there)
 
 
 def _apart(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
