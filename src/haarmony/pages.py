@@ -32,7 +32,7 @@ _GIVEN_BACK = 1 << 22
 """Bytes of a block from which it is given back when it is freed."""
 _BETWEEN = 32
 """Items from one time to the next that free pages are given back."""
-_SPARE = 1 << 25
+_SPARE = 1 << 23
 """Bytes that may lie free at the end of the heap before they are given back, block by block."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
