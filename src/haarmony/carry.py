@@ -155,11 +155,15 @@ def fitted(
     *,
     style_texture: Moments | None = None,
     texture_share: float = 1.0,
+    raised: float = 1.0,
     sigma: float = SIGMA,
     ridge: float = RIDGE,
     keep: float = KEEP,
 ) -> Tensor:
-    """The field (B, 14, rows, columns) that some evidence leads to; for the arguments see `affine_field`."""
+    """The field (B, 14, rows, columns) that some evidence leads to; for the arguments see `affine_field`.
+
+    `raised` is of the way to a style's stronger contrast.
+    """
     sums = seen.sums
     whole, local = sums.mean((2, 3), keepdim=True), blur(sums, sigma)
     if sums.shape[1] > _SUMS:
@@ -175,7 +179,17 @@ def fitted(
         matrix = _bounded(matrix) * _luma_gain(matrix, xx, ridge) ** -keep
         rolled = torch.zeros_like(y[..., :2])
     else:
-        matrix = _bounded(textured(matrix, seen.rough, style_texture, sigma=sigma, share=texture_share))
+        matrix = textured(
+            matrix,
+            seen.rough,
+            style_texture,
+            before=x,
+            after=y,
+            sigma=sigma,
+            share=texture_share,
+            raised=raised,
+        )
+        matrix = _bounded(matrix)
         rolled = _roll_off(matrix, x, y, seen.rough.extremes)
     offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset, rolled), -1).permute(0, 3, 1, 2)
@@ -196,7 +210,11 @@ class RegionFields:
 
 
 def region_fields(
-    seen: Sequence[Evidence], textures: Sequence[Moments | None], *, texture_share: float = 1.0
+    seen: Sequence[Evidence],
+    textures: Sequence[Moments | None],
+    *,
+    texture_share: float = 1.0,
+    raised: float = 1.0,
 ) -> Tensor:
     """The change of colour in each region, (K, 14, rows, columns).
 
@@ -204,12 +222,13 @@ def region_fields(
         seen: of each region the `evidence`.
         textures: of each region the `style_texture`; None for a region without a style, which stays as it is.
         texture_share: see `affine_field`.
+        raised: see `fitted`.
     """
     return torch.cat(
         [
             identity_field(one.sums)
             if texture is None
-            else fitted(one, style_texture=texture, texture_share=texture_share)
+            else fitted(one, style_texture=texture, texture_share=texture_share, raised=raised)
             for one, texture in zip(seen, textures, strict=True)
         ]
     )

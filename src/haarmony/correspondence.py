@@ -29,6 +29,9 @@ _HEIGHT, _WIDTH, _LIGHT, _COLOUR, _ROUGH, _DEEP = 1.5, 0.3, 1.0, 0.6, 1.0, 1.0
 _POSITION, _SEEN = 2, 6
 """Of what a place is described by: its position comes first, the deep feature last."""
 
+_COARSE = 1 / 88
+"""Of the long side: roughness that noise does not change."""
+
 _COMPONENTS = 6
 _STARTS = 8
 _ROUNDS = 40
@@ -181,7 +184,7 @@ def _described(view: View) -> Tensor:
     picture = view.picture.detach().cpu().double()
     small = F.adaptive_avg_pool2d(picture, size)
     light = (small * luma).sum(1)
-    fine = (texture(picture) * luma).sum(1, keepdim=True)
+    fine = (texture(picture, scale=_COARSE) * luma).sum(1, keepdim=True)
     rough = F.adaptive_avg_pool2d(fine.square(), size)[:, 0]
     rough = F.avg_pool2d(rough[None], 3, 1, 1, count_include_pad=False)[0].add(1e-5).log()
     red_green, blue_yellow = small[:, 0] - small[:, 1], small[:, 2] - (small[:, 0] + small[:, 1]) / 2

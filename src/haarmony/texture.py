@@ -1,7 +1,10 @@
-"""Texture: how much the colours of a region vary within a short distance, in luma and in chroma.
+"""Texture: how the colours of a region vary within a short distance, in luma and in chroma.
 
 The contrast that a style lends is that of its texture. The spread of all colours of a region is no measure of
 it: a meadow that is bright in front and dark behind has a large one, and is smooth all the same.
+
+So does the colour of its light and shade. What is lit within a red rock is redder than what lies in shade,
+not just brighter: the chroma of a texture goes along with its luma, by a slope that is the style's to give.
 """
 
 from collections.abc import Sequence
@@ -19,12 +22,17 @@ from haarmony.windows import blur
 SITE = "texture"
 """The name under which a style keeps the moments of its texture."""
 
-LUMA_SHARE = 0.6
+LOWERED_SHARE = 0.6
+"""Of the way to a weaker contrast of luma, which takes the photo's own detail away."""
 CHROMA_SHARE = 0.5
 GAINS = (0.4, 2.0)
-_SCALE = 1 / 88
+_SCALE = 1 / 200
 """Of the long side: what varies within a shorter distance is texture."""
 _NOISE = 1e-6
+_FAINT = 1e-5
+_DARK = 1e-2
+_ASTRAY = 0.03
+"""Distance in chroma from its hue that the darkest of a place may have in any case."""
 _FAINT_LUMA = 1e-4
 _FAINT_CHROMA = 1e-3
 _LEAST_SHARE = 1e-3
@@ -32,17 +40,18 @@ _TINY = 1e-8
 _LUMA_601 = (0.299, 0.587, 0.114)
 
 
-def texture(picture: Tensor, weight: Tensor | None = None) -> Tensor:
+def texture(picture: Tensor, weight: Tensor | None = None, *, scale: float = _SCALE) -> Tensor:
     """The picture less its blurred copy; in a region, less the blur of the region alone.
 
     Args:
         picture: (B, 3, H, W).
         weight: (H, W) in [0, 1], of the region; None for the whole.
+        scale: of the long side, the sigma of the blur, which is at least a pixel.
 
     Returns:
         (B, 3, H, W); 0 beyond the region.
     """
-    sigma = max(picture.shape[-2:]) * _SCALE
+    sigma = max(1.0, max(picture.shape[-2:]) * scale)
     if weight is None:
         return picture - blur(picture, sigma)
     share = blur(weight.to(picture)[None, None], sigma)
@@ -96,19 +105,32 @@ def mean_roughness(seen: Sequence[tuple[Roughness, float]]) -> Roughness:
 
 
 def textured(
-    matrix: Tensor, content: Roughness, style: Moments, *, sigma: float, share: float = 1.0
+    matrix: Tensor,
+    content: Roughness,
+    style: Moments,
+    *,
+    before: Tensor,
+    after: Tensor,
+    sigma: float,
+    share: float = 1.0,
+    raised: float = 1.0,
 ) -> Tensor:
-    """Colour maps with the contrast of their luma, and that of their chroma, led towards a style's texture.
+    """Colour maps with the contrast and the colour of their texture led towards those of a style's texture.
 
     The luma of the result is a multiple of the picture's luma. What the colours of a picture do apart from
-    its luma can be noise, and enters the chroma alone. Contrast is raised only where the picture has texture.
+    its luma can be noise, and enters the chroma alone. Of the chroma, what goes along with the luma takes the
+    style's slope, and the rest its spread. Contrast is raised and slopes are changed only where the picture
+    has texture, and slopes only as far as the darkest of a place keeps its hue.
 
     Args:
         matrix: (1, rows, columns, 3, 3), the maps on a grid over the picture.
         content: the picture's own, or its region's, on the same grid.
         style: from `texture_moments`.
+        before: (1, rows, columns, 3), the mean colour at each place.
+        after: of the same shape, what it becomes.
         sigma: of the window, in cells of the grid, in which the strength of texture is looked at.
-        share: of the way from the contrast of the picture to that of the style, as a factor of the usual one.
+        share: of the way from the texture of the picture to that of the style, as a factor of the usual one.
+        raised: of the way to a stronger contrast of luma.
     """
     wanted = style.covariance().to(matrix)
     own = content.moments.covariance().to(matrix)
@@ -118,15 +140,49 @@ def textured(
 
     energy, present = content.energy, content.present
     whole = energy.mean() / present.mean().clamp_min(_TINY)
-    rough = (blur(energy, sigma) + _LEAST_SHARE * whole) / (blur(present, sigma) + _LEAST_SHARE)
+    rough = ((blur(energy, sigma) + _LEAST_SHARE * whole) / (blur(present, sigma) + _LEAST_SHARE))[0]
+    counts = (energy / energy.sum().clamp_min(_TINY))[0, 0, ..., None]
 
+    wanted_luma, own_luma = luma @ wanted @ luma, luma @ own @ luma
+    wanted_slope = colourful @ wanted @ luma / (wanted_luma + _FAINT)
+    wanted_free = colourful - torch.outer(wanted_slope, luma)
     tint = colourful @ matrix
-    vivid = (_spread(tint @ own @ tint.mT) * present[:, 0]).sum() / present.sum().clamp_min(_TINY)
-    saturation = _gain(_spread(colourful @ wanted @ colourful.T), vivid, share * CHROMA_SHARE)
-    contrast = _gain(luma @ wanted @ luma, luma @ own @ luma, share * LUMA_SHARE)
-    saturation = _where_rough(saturation, rough[0], _FAINT_CHROMA)
-    contrast = _where_rough(contrast, rough[0], _FAINT_LUMA)
-    return saturation * tint + contrast * grey
+    slope = (counts * (tint @ own @ luma)[0]).sum((0, 1)) / (own_luma + _FAINT)
+    free = tint - torch.outer(slope, luma)
+    vivid = (counts[..., 0] * _spread(free @ own @ free.mT)).sum()
+
+    way = raised if wanted_luma > own_luma else LOWERED_SHARE
+    contrast = _where_rough(_gain(wanted_luma, own_luma, share * way), rough, _FAINT_LUMA)
+    saturation = _gain(_spread(wanted_free @ wanted @ wanted_free.T), vivid, share * CHROMA_SHARE)
+    saturation = _where_rough(saturation, rough, _FAINT_CHROMA)
+    led = share * (rough / (rough + _FAINT_LUMA))[..., None]
+    slopes = torch.lerp(slope.expand(*rough.shape, 3), contrast[..., 0] * wanted_slope, led)
+    darkest = -F.max_pool2d(-content.extremes[:, 0], 3, stride=1, padding=1)[0]
+    depth = (darkest - before[0] @ luma).clamp_max(-_TINY)[..., None]
+    slopes = _with_dark_hues(slopes, slope, after[0], contrast[..., 0] * depth, depth)
+    return saturation * free + slopes[..., None] * luma + contrast * grey
+
+
+def _with_dark_hues(slopes: Tensor, own: Tensor, colour: Tensor, fall: Tensor, depth: Tensor) -> Tensor:
+    """Slopes of chroma that bring the darkest of each place no further from the hue of its mean than its own.
+
+    A slope of what is lit and what is in shade says little of silhouettes: blue skies do not have blue trees.
+
+    Args:
+        slopes: (rows, columns, 3), of chroma over the luma of the content.
+        own: (3,), that of the maps.
+        colour: (rows, columns, 3), the mean colour of the result.
+        fall: (rows, columns, 1), from its luma to that of the darkest.
+        depth: of the same shape, the same of the content, below 0.
+    """
+    luma = (colour * colour.new_tensor(_LUMA_601)).sum(-1, keepdim=True)
+    chroma = colour - luma
+    hue = chroma * ((luma + fall).clamp_min(0) / luma.clamp_min(_DARK))
+    astray = chroma + slopes * depth - hue
+    allowed = (chroma + own * depth - hue).norm(dim=-1, keepdim=True).clamp_min(_ASTRAY)
+    excess = (1 - allowed / astray.norm(dim=-1, keepdim=True).clamp_min(_TINY)).clamp_min(0)
+    kept: Tensor = slopes - excess * astray / depth
+    return kept
 
 
 def _luma(picture: Tensor) -> Tensor:

@@ -238,8 +238,13 @@ class WCT2(nn.Module):
         stylized = stylized[..., :height, :width]
         return {label: evidence(reduced, stylized, weight=weight) for label, weight in weights.items()}
 
-    def fields(self, seen: Mapping[str, Evidence], style: Style, regions: Regions | None) -> Tensor:
-        """The field of every region, (K, 14, rows, columns), from the evidence by label."""
+    def fields(
+        self, seen: Mapping[str, Evidence], style: Style, regions: Regions | None, *, raised: float = 1.0
+    ) -> Tensor:
+        """The field of every region, (K, 14, rows, columns), from the evidence by label.
+
+        `raised` is of the way to a style's stronger contrast.
+        """
         if not self.recipe.carries:
             return region_fields(list(seen.values()), [None] * len(seen))
         targets = _with_whole(_targets(style, texture.SITE))
@@ -247,7 +252,7 @@ class WCT2(nn.Module):
         changed = {WHOLE} if regions is None or regions.rest else set()
         changed |= set(regions.labels) if regions else set()
         textures = [_one(targets[label]) if label in changed else None for label in seen]
-        return region_fields(list(seen.values()), textures, texture_share=share)
+        return region_fields(list(seen.values()), textures, texture_share=share, raised=raised)
 
     def stylize(self, picture: Tensor, style: Style, strength: float, regions: Regions | None) -> Tensor:
         """The bare pass through the network: (1, 3, H, W) to what it decodes, unclipped and not carried."""

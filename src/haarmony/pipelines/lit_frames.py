@@ -215,7 +215,7 @@ def _field(here: _Look, about: Sequence[tuple[_Look, float]], plans: ShotPlans, 
     seen = {
         label: mean_evidence([(one[label], share) for one, share in known]) for label in here.evidence(style)
     }
-    return plans.wct2.fields(seen, plans.schedule.styles[style], here.regions)
+    return plans.fields(seen, style, here.regions)
 
 
 def _guided(maps: Tensor, frame: Frame, plans: ShotPlans, exposure: float) -> Tensor | RegionFields:

@@ -59,7 +59,7 @@ class ShotLooks:
         plans = self._plans
         pictures = plans.places.known(samples_)
         joint = plans.evidence(samples_, style)
-        fields = plans.wct2.fields(joint, plans.schedule.styles[style], pictures[0][1])
+        fields = plans.fields(joint, style, pictures[0][1])
         before = torch.cat([picture for picture, _ in pictures], -2)
         after = torch.cat([apply_field(picture, fields) for picture, _ in pictures], -2)
         return fit_lut(_picture(before), _picture(blend(before, after, self._strength)), size=_SIZE)

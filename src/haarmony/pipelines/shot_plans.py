@@ -14,6 +14,7 @@ from functools import lru_cache, reduce
 from operator import add
 
 import torch
+from torch import Tensor
 
 from haarmony.carry import Evidence, mean_evidence
 from haarmony.errors import InputError
@@ -25,8 +26,12 @@ from haarmony.pipelines.places import Places
 from haarmony.pipelines.rows import TensorRows
 from haarmony.pipelines.spans import Samples, Span
 from haarmony.pipelines.tiles import joint_plan
+from haarmony.regions import Regions
 from haarmony.style import Style
 from haarmony.texture import texture_moments
+
+_RAISED = 0.5
+"""Of the way to a style's stronger contrast: what moves so that nothing can follow it trembles with it."""
 
 _KEPT = 16
 """Plans that are kept: those of a few sets of samples and styles."""
@@ -108,6 +113,10 @@ class ShotPlans:
         """What the field of the shot about a frame is fitted to, by label."""
         parts = [(self.evidence(samples, style), share) for samples, share in span.at(index) if share > 0]
         return {label: mean_evidence([(one[label], share) for one, share in parts]) for label in parts[0][0]}
+
+    def fields(self, seen: Mapping[str, Evidence], style: int, regions: Regions | None) -> Tensor:
+        """The field of every region to a style, (K, 14, rows, columns), from the evidence by label."""
+        return self.wct2.fields(seen, self.schedule.styles[style], regions, raised=_RAISED)
 
     @torch.no_grad()
     def _seen(self, samples: Samples, style: int) -> dict[str, Evidence]:
