@@ -24,15 +24,19 @@ SITE = "texture"
 
 LOWERED_SHARE = 0.6
 """Of the way to a weaker contrast of luma, which takes the photo's own detail away."""
+
 CHROMA_SHARE = 0.5
 GAINS = (0.4, 2.0)
+
 _SCALE = 1 / 200
 """Of the long side: what varies within a shorter distance is texture."""
-_NOISE = 1e-6
-_FAINT = 1e-5
-_DARK = 1e-2
+
 _ASTRAY = 0.03
 """Distance in chroma from its hue that the darkest of a place may have in any case."""
+
+_DARK = 1e-2
+_NOISE = 1e-6
+_FAINT = 1e-5
 _FAINT_LUMA = 1e-4
 _FAINT_CHROMA = 1e-3
 _LEAST_SHARE = 1e-3
@@ -144,17 +148,17 @@ def textured(
     counts = (energy / energy.sum().clamp_min(_TINY))[0, 0, ..., None]
 
     wanted_luma, own_luma = luma @ wanted @ luma, luma @ own @ luma
-    wanted_slope = colourful @ wanted @ luma / (wanted_luma + _FAINT)
-    wanted_free = colourful - torch.outer(wanted_slope, luma)
     tint = colourful @ matrix
+    wanted_slope = colourful @ wanted @ luma / (wanted_luma + _FAINT)
     slope = (counts * (tint @ own @ luma)[0]).sum((0, 1)) / (own_luma + _FAINT)
-    free = tint - torch.outer(slope, luma)
+    wanted_free, free = colourful - torch.outer(wanted_slope, luma), tint - torch.outer(slope, luma)
     vivid = (counts[..., 0] * _spread(free @ own @ free.mT)).sum()
 
     way = raised if wanted_luma > own_luma else LOWERED_SHARE
     contrast = _where_rough(_gain(wanted_luma, own_luma, share * way), rough, _FAINT_LUMA)
     saturation = _gain(_spread(wanted_free @ wanted @ wanted_free.T), vivid, share * CHROMA_SHARE)
     saturation = _where_rough(saturation, rough, _FAINT_CHROMA)
+
     led = share * (rough / (rough + _FAINT_LUMA))[..., None]
     slopes = torch.lerp(slope.expand(*rough.shape, 3), contrast[..., 0] * wanted_slope, led)
     darkest = -F.max_pool2d(-content.extremes[:, 0], 3, stride=1, padding=1)[0]
