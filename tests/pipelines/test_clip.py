@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from haarmony.errors import HaarmonyWarning, InputError
-from haarmony.evaluation.temporal import flicker, mean_lab
+from haarmony.evaluation.temporal import contrast, flicker, mean_lab
 from haarmony.matching import gaussian_ot, mean_std, zca
 from haarmony.media.lut import Lut, identity, interpolate
 from haarmony.media.mask import Mask
@@ -60,6 +60,15 @@ def test_a_film_that_stands_still_is_the_photo_again_and_again(model: WCT2, path
     assert alike(frames)
     if path == "carry":
         assert alike([frames[0], transfer(picture, STYLE, model=model)])
+
+
+def test_a_film_raises_contrast_half_of_the_way(model: WCT2) -> None:
+    """What moves so that nothing can follow it would tremble with the contrast that a photo is given."""
+    sharp = np.ascontiguousarray(skimage.data.astronaut()[::3, ::3])
+    soft = np.rint(128 + 0.6 * (sharp - 128.0)).astype(np.uint8)
+    frame = lit(Moving([soft] * 8), model, sharp, control=PLAIN)[0]
+    before, film, photo = (contrast(one) for one in (soft, frame, transfer(soft, sharp, model=model)))
+    assert 1.1 * before < film < 0.9 * photo
 
 
 @pytest.mark.parametrize("options", [{}, {"window": 2.5}, {"path": "lut"}, {"path": "network"}])
