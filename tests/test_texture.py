@@ -4,14 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from haarmony.moments import Moments
-from haarmony.texture import (
-    GAINS,
-    LOWERED_SHARE,
-    roughness,
-    texture,
-    texture_moments,
-    textured,
-)
+from haarmony.texture import GAINS, LOWERED_SHARE, roughness, texture, texture_moments, textured
 
 LUMA = torch.tensor([0.299, 0.587, 0.114])
 GRID = (6, 8)

@@ -190,7 +190,7 @@ def fitted(
             raised=raised,
         )
         matrix = _bounded(matrix)
-        rolled = _roll_off(matrix, x, y, seen.rough.extremes)
+        rolled = _roll_off(matrix, x, y, seen.rough.extremes_about())
     offset = y - (matrix @ x[..., None])[..., 0]
     field = torch.cat((matrix.flatten(3), offset, rolled), -1).permute(0, 3, 1, 2)
     return blur(field, sigma / 2)
@@ -341,12 +341,10 @@ def _roll_off(matrix: Tensor, x: Tensor, y: Tensor, extremes: Tensor) -> Tensor:
         matrix: (B, rows, columns, 3, 3), whose luma is a multiple of that of what it maps.
         x: (B, rows, columns, 3), mean colours.
         y: of the same shape, what they become.
-        extremes: (B, 2, rows, columns), the least and the greatest luma in each cell.
+        extremes: (B, 2, rows, columns), the least and the greatest luma about each cell.
     """
     luma = torch.tensor(_LUMA_601, dtype=x.dtype, device=x.device)
     gain, before, after = (luma @ matrix).sum(-1), x @ luma, y @ luma
-    signs = extremes.new_tensor([-1, 1]).view(2, 1, 1)
-    extremes = signs * F.max_pool2d(signs * extremes, 3, stride=1, padding=1)
     low, high = (after + gain * (one - before) for one in extremes.unbind(1))
     lights = (high - 1).clamp_min(0) / ((high - _LIGHTS).clamp_min(_TINY) * (1 - _LIGHTS))
     shadows = -low.clamp_max(0) / ((_SHADOWS - low).clamp_min(_TINY) * _SHADOWS)

@@ -86,6 +86,11 @@ class Roughness:
     extremes: Tensor
     moments: Moments
 
+    def extremes_about(self) -> Tensor:
+        """Of the shape of `extremes`, those of each cell and the cells next to it."""
+        signs = self.extremes.new_tensor([-1, 1]).view(2, 1, 1)
+        return signs * F.max_pool2d(signs * self.extremes, 3, stride=1, padding=1)
+
 
 def roughness(picture: Tensor, cells: tuple[int, int], weight: Tensor | None = None) -> Roughness:
     """The texture of one picture (1, 3, H, W), or of a region of it, on a grid of (rows, columns)."""
@@ -161,7 +166,7 @@ def textured(
 
     led = share * (rough / (rough + _FAINT_LUMA))[..., None]
     slopes = torch.lerp(slope.expand(*rough.shape, 3), contrast[..., 0] * wanted_slope, led)
-    darkest = -F.max_pool2d(-content.extremes[:, 0], 3, stride=1, padding=1)[0]
+    darkest = content.extremes_about()[0, 0]
     depth = (darkest - before[0] @ luma).clamp_max(-_TINY)[..., None]
     slopes = _with_dark_hues(slopes, slope, after[0], contrast[..., 0] * depth, depth)
     return saturation * free + slopes[..., None] * luma + contrast * grey
